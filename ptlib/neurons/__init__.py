@@ -1,0 +1,1 @@
+"""Which neurons a prompt activates, and how far two prompts agree in that."""

@@ -1,0 +1,79 @@
+"""Data files to rows: CSV, TSV, JSONL and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from ptlib.errors import TaskError
+
+Row = tuple[int, dict[str, object]]
+"""Line (or row) number in the file, and the row's fields."""
+
+
+def _delimited(delimiter: str) -> Callable[[Path], list[Row]]:
+    def read(path: Path) -> list[Row]:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, delimiter=delimiter)
+            return [(reader.line_num, row) for row in reader]
+
+    return read
+
+
+def _jsonl(path: Path) -> list[Row]:
+    rows: list[Row] = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise TaskError("not valid JSON", where=f"{path}, line {number}", found=error,
+                                expected="one JSON object a line") from error  # fmt: skip
+            if not isinstance(row, dict):
+                raise TaskError("not a JSON object", where=f"{path}, line {number}", found=type(row).__name__)
+            rows.append((number, row))
+    return rows
+
+
+def _parquet(path: Path) -> list[Row]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return list(enumerate(pyarrow.parquet.read_table(path).to_pylist(), 1))
+    except pyarrow.ArrowException as error:
+        raise TaskError("not a readable Parquet file", where=path, found=str(error).splitlines()[0]) from error
+
+
+READERS: dict[str, Callable[[Path], list[Row]]] = {
+    ".csv": _delimited(","), ".tsv": _delimited("\t"), ".jsonl": _jsonl, ".parquet": _parquet,
+}  # fmt: skip
+
+
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[Row]:
+    """All rows of a data file, with the line each stands on.
+
+    Raises:
+        TaskError: unknown ending, missing or empty file, bad line, or a row without one of ``columns``.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise TaskError("unknown kind of data file", where=path, found=path.suffix or "no ending",
+                        expected=", ".join(READERS))  # fmt: skip
+    try:
+        rows = reader(path)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TaskError("the data file cannot be read", where=path, found=getattr(error, "strerror", None) or error,
+                        mend="Check the path in the task's TOML, and that the file is UTF-8.") from error  # fmt: skip
+    if not rows:
+        raise TaskError("the data file is empty", where=path, expected="at least one row")
+    for number, row in rows:
+        missing = [column for column in columns if row.get(column) is None]
+        if missing:
+            raise TaskError(f"no column {missing[0]!r}", where=f"{path}, line {number}", found=f"{sorted(map(str, row))}",
+                            mend="Name the file's own columns in fields and label_field of the task's TOML.")  # fmt: skip
+    return rows

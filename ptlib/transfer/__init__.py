@@ -1,0 +1,1 @@
+"""Trying prompts on tasks, and training them."""

@@ -1,0 +1,165 @@
+"""Scores of many prompts on one task: the paper's zero-shot transfer (section 4).
+
+Tokens are made once for all prompts, batches are cut by length and a token budget, and of the last layer and the output
+layer only what decides the answer is computed. Each of these shortcuts is exact and can be switched off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ptlib.prompts import SoftPrompt
+from ptlib.tasks import Task, metrics
+from ptlib.transfer.batching import batches, budget
+from ptlib.transfer.tokens import Tokens, tokens_of
+
+EVALUATE_VERSION = "1"
+"""Part of every cell's key: raised when a change here could change a score."""
+
+
+class Stopped(Exception):
+    """The caller asked to stop; nothing of the unfinished prompt is returned."""
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """Exact shortcuts."""
+
+    last_layer_answer_only: bool = True
+    label_rows_only: bool = True
+
+
+class Evaluation(NamedTuple):
+    """What one prompt does on one task."""
+
+    prompt: str
+    """Digest of the prompt; empty without one."""
+    task: str
+    metric: str
+    value: float
+    n: int
+    ci_low: float
+    ci_high: float
+    """Wilson 95 % interval of the accuracy."""
+    accuracy: float
+    macro_f1: float
+    predictions: np.ndarray
+    """(n,) int16, class of each row"""
+    labels: np.ndarray
+    """(n,) int16"""
+    logits: np.ndarray
+    """(n, classes) float32, of the label words"""
+    seconds: float
+    tokens: int
+    """Text tokens read, specials included, prompt slots not."""
+    halvings: int
+    """How often the batch was halved because memory ran out."""
+    device: str
+    dtype: str
+
+
+OUT_OF_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
+
+
+def _ran_out(error: BaseException) -> bool:
+    # On a CPU torch reports exhausted memory as a RuntimeError that names its allocator.
+    return isinstance(error, OUT_OF_MEMORY) or "not enough memory" in str(error) or "out of memory" in str(error)
+
+
+@torch.inference_mode()
+def evaluate(
+    plm: Any,
+    prompts: Sequence[SoftPrompt | None],
+    task: Task,
+    *,
+    split: str = "test",
+    limit: int | None = None,
+    tokens_per_batch: int | None = None,
+    shortcuts: Shortcuts = Shortcuts(),  # noqa: B008  (immutable)
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Evaluation]:
+    """Evaluates prompts on a task, one result as each is finished; ``None`` among them means no prompt.
+
+    Args:
+        plm: from :func:`ptlib.plms.load.load`.
+        limit: first rows of the split; None takes all.
+        tokens_per_batch: slots a batch; None chooses.
+        should_stop: asked between batches.
+
+    Raises:
+        PromptError: a prompt of another width. TaskError: data, texts or label words the PLM cannot use.
+        Stopped: ``should_stop`` said so.
+    """
+    for prompt in prompts:
+        if prompt is not None:
+            prompt.check_fits(plm.hidden, plm.info.id)
+    data = tokens_of(plm, task, split, limit)
+    lengths = [len(ids) for ids in data.ids]
+    for prompt in prompts:
+        started = time.perf_counter()
+        slots = 1 if prompt is None else prompt.length
+        tokens = tokens_per_batch or budget(len(lengths), float(np.mean(lengths)), slots)
+        work = _Work(plm, data, shortcuts, should_stop)
+        logits, halvings = work.run(prompt, batches(lengths, slots, tokens))
+        yield _scored(plm, prompt, task, data, logits, time.perf_counter() - started, sum(lengths), halvings)
+
+
+class _Work(NamedTuple):
+    plm: Any
+    data: Tokens
+    shortcuts: Shortcuts
+    should_stop: Callable[[], bool]
+
+    def run(self, prompt: SoftPrompt | None, todo: list[list[int]]) -> tuple[np.ndarray, int]:
+        values = None if prompt is None else torch.tensor(prompt.values, device=self.plm.device)
+        logits = np.empty((len(self.data.ids), len(self.data.label_ids)), dtype=np.float32)
+        halvings, todo = 0, list(reversed(todo))
+        while todo:
+            if self.should_stop():
+                raise Stopped
+            rows = todo.pop()
+            try:
+                logits[rows] = self.forward(values, rows)
+            except (RuntimeError, MemoryError) as error:
+                if not _ran_out(error) or len(rows) == 1:
+                    raise
+                halvings += 1
+                todo = [half for batch in todo for half in _halves(batch)] + list(reversed(_halves(rows)))
+                if self.plm.device.startswith("cuda"):
+                    torch.cuda.empty_cache()
+        return logits, halvings
+
+    def forward(self, values: torch.Tensor | None, rows: list[int]) -> np.ndarray:
+        ids, lengths = self.data.batch(rows, self.plm.model.config.pad_token_id, self.plm.device)
+        hidden = self.plm.answer_hidden(
+            self.plm.inputs(values, ids, lengths), last_layer_answer_only=self.shortcuts.last_layer_answer_only
+        )
+        answers = self.plm.label_logits(hidden, self.data.label_ids, label_rows_only=self.shortcuts.label_rows_only)
+        return answers.float().cpu().numpy()
+
+
+def _halves(rows: list[int]) -> list[list[int]]:
+    middle = (len(rows) + 1) // 2
+    return [half for half in (rows[:middle], rows[middle:]) if half]
+
+
+def _scored(
+    plm: Any, prompt: SoftPrompt | None, task: Task, data: Tokens, logits: np.ndarray, seconds: float, tokens: int,
+    halvings: int,
+) -> Evaluation:  # fmt: skip
+    labels, predictions = data.labels, logits.argmax(axis=1)
+    n, classes = len(labels), len(task.labels)
+    correct = int((labels == predictions).sum())
+    interval = metrics.wilson_interval(correct, n)
+    score = {"accuracy": correct / n, "macro_f1": metrics.macro_f1(labels, predictions, classes)}
+    return Evaluation(
+        "" if prompt is None else prompt.digest, task.name, task.metric, score[task.metric], n, interval.low,
+        interval.high, score["accuracy"], score["macro_f1"], predictions.astype(np.int16), labels.astype(np.int16),
+        logits, seconds, tokens, halvings, plm.device, plm.dtype,
+    )  # fmt: skip
