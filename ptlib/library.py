@@ -1,0 +1,162 @@
+"""The shelf: which PLMs, prompts and tasks are here, and which could not be read. Imports no torch.
+
+A library folder has sub-folders ``plms/<id>/``, ``prompts/<anything>/*.safetensors`` and ``tasks/*.toml``. The zoo is
+always there; ``PTLIB_LIBRARY`` names further folders, separated as in ``PATH``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptlib.errors import PlmError, PromptError, PtlibError, Refused, TaskError
+from ptlib.plms.describe import PlmInfo, describe
+from ptlib.prompts import safetensors_format
+from ptlib.prompts.soft_prompt import SoftPrompt
+from ptlib.tasks import Task, load_task
+
+ZOO = Path(__file__).parent / "zoo"
+ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class PromptEntry:
+    """A prompt on the shelf: its story, without its values."""
+
+    name: str
+    """Unique in the library: ``<plm id>/<file name>``."""
+    path: Path
+    digest: str
+    plm_id: str
+    plm: str
+    """Fingerprint of its PLM."""
+    task: str
+    """Empty for random prompts."""
+    type: str
+    """The task's type, or the prompt's kind where it has no task here."""
+    seed: int | None
+    kind: str
+    length: int
+    hidden: int
+    insertion: str
+    meta: Mapping[str, Any]
+
+    def load(self) -> SoftPrompt:
+        """The prompt itself. Raises PromptError when the file changed or broke since the library was opened."""
+        return safetensors_format.load(self.path)
+
+
+@dataclass(frozen=True)
+class Library:
+    """What can be chosen."""
+
+    plms: Mapping[str, PlmInfo]
+    tasks: Mapping[str, Task]
+    entries: tuple[PromptEntry, ...]
+    refused: tuple[Refused, ...]
+
+    @classmethod
+    def open(cls, folders: Sequence[Path] | None = None) -> Library:
+        """Reads the zoo and further folders (``PTLIB_LIBRARY`` when None). Bad items land in ``refused``."""
+        if folders is None:
+            named = [part for part in os.environ.get("PTLIB_LIBRARY", "").split(os.pathsep) if part]
+            folders = [ZOO, *(Path(part) for part in named)]
+        refused: list[Refused] = []
+        plms: dict[str, PlmInfo] = {}
+        tasks: dict[str, Task] = {}
+        for folder in folders:
+            if not folder.is_dir():
+                refused.append(Refused(str(folder), "The library folder does not exist. Check PTLIB_LIBRARY."))
+            for path in sorted((folder / "plms").glob("[!.]*")):
+                _shelve(plms, path, path.name, lambda path=path: describe(path), refused)
+            for path in sorted((folder / "tasks").glob("[!.]*.toml")):
+                _shelve(tasks, path, path.stem, lambda path=path: _task(path), refused)
+        entries = _prompts(folders, plms, tasks, refused)
+        return cls(plms, tasks, tuple(entries), tuple(refused))
+
+    def default_plm(self) -> str | None:
+        """The PLM to start with: the first that its makers name so, or the first at all."""
+        named = [plm.id for plm in self.plms.values() if plm.default]
+        return next(iter(named or self.plms), None)
+
+    def prompts(self, plm_id: str | None = None, kinds: Sequence[str] = ("trained", "random", "projected")) -> list[PromptEntry]:
+        """Prompts made for a PLM (for any when None), sorted by task order, seed and name."""
+        order = {name: number for number, name in enumerate(self.tasks)}
+        chosen = [entry for entry in self.entries if plm_id in (None, entry.plm_id) and entry.kind in kinds]
+        return sorted(chosen, key=lambda entry: (order.get(entry.task, len(order)), entry.seed or 0, entry.name))
+
+    def plm(self, plm_id: str) -> PlmInfo:
+        """A PLM by id. Raises PlmError with those that are here."""
+        return _find(self.plms, plm_id, "PLM", PlmError)
+
+    def task(self, name: str) -> Task:
+        """A task by name. Raises TaskError with those that are here."""
+        return _find(self.tasks, name, "task", TaskError)
+
+    def prompt(self, name: str) -> PromptEntry:
+        """A prompt by its unique name. Raises PromptError with some that are here."""
+        return _find({entry.name: entry for entry in self.entries}, name, "prompt", PromptError)
+
+    def by_digest(self, digest: str) -> PromptEntry:
+        """A prompt by content. Raises PromptError when its file has gone."""
+        return _find({entry.digest: entry for entry in self.entries}, digest, "prompt with digest", PromptError)
+
+
+def _find(shelf: Mapping[str, Any], name: str, what: str, error: type[PtlibError]) -> Any:
+    if name not in shelf:
+        here = sorted(shelf)
+        raise error(f"no {what} {name!r}", where="library", found=", ".join(here[:6]) + (" ..." if len(here) > 6 else ""),
+                    mend=f"List them with: ptlib {what.split()[0].lower()}s")  # fmt: skip
+    return shelf[name]
+
+
+def _shelve(shelf: dict[str, Any], path: Path, name: str, read: Callable[[], Any], refused: list[Refused]) -> None:
+    if not ID.fullmatch(name):
+        refused.append(Refused(str(path), "The name may hold a-z, 0-9, dot, dash and underscore only; rename it."))
+    elif name in shelf:
+        refused.append(Refused(str(path), f"Another item is called {name} already; rename one of them."))
+    else:
+        try:
+            shelf[name] = read()
+        except PtlibError as error:
+            refused.append(Refused(str(path), str(error)))
+
+
+def _task(path: Path) -> Task:
+    task = load_task(path)
+    if task.name != path.stem:
+        raise TaskError("the task is not called like its file", where=path, found=task.name, expected=path.stem)
+    for split, file in task.splits.items():
+        if not file.is_file():
+            raise TaskError(f"the file of split {split!r} is missing", where=path, expected=file,
+                            mend="Copy the file there or correct the path under [splits].")  # fmt: skip
+    return task
+
+
+def _prompts(
+    folders: Sequence[Path], plms: Mapping[str, PlmInfo], tasks: Mapping[str, Task], refused: list[Refused]
+) -> list[PromptEntry]:
+    owners = {plm.fingerprint: plm for plm in plms.values()}
+    entries: dict[str, PromptEntry] = {}
+    for path in sorted(path for folder in folders for path in (folder / "prompts").glob("*/[!.]*.safetensors")):
+        try:
+            story = safetensors_format.header(path)
+            owner = owners.get(story["plm"])
+            if owner is None:
+                raise PromptError("its PLM is not in the library", where=path, found=f"fingerprint {story['plm'][:12]}",
+                                  mend="Add the PLM's folder under plms/.")  # fmt: skip
+            if len(story["shape"]) != 2 or story["shape"][1] != owner.hidden:
+                raise PromptError("the prompt is not as wide as its PLM", where=path, found=f"shape {story['shape']}",
+                                  expected=f"(length, {owner.hidden}) for {owner.id}")  # fmt: skip
+        except PtlibError as error:
+            refused.append(Refused(str(path), str(error)))
+            continue
+        kind = tasks[story["task"]].type if story["task"] in tasks else story["kind"]
+        entry = PromptEntry(f"{owner.id}/{path.stem}", path, story["digest"], owner.id, owner.fingerprint, story["task"],
+                            kind, story["seed"], story["kind"], *story["shape"], story["insertion"], story["meta"])  # fmt: skip
+        entries.setdefault(entry.name, entry)
+    return list(entries.values())

@@ -1,0 +1,136 @@
+"""From a selection to cells, and from cells to the keys their results are kept under. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Literal
+
+from ptlib.errors import RunError
+from ptlib.library import Library, PromptEntry
+
+Kind = Literal["score", "stimulation"]
+VERSIONS: dict[str, str] = {"score": "1", "stimulation": "1"}
+"""Versions of the evaluating code; a test holds them equal to those in ptlib.transfer and ptlib.neurons."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (PLM, prompt, task, settings) evaluation, or one stimulation: the unit of work, caching and resuming."""
+
+    kind: Kind
+    plm_id: str
+    plm: str
+    """Fingerprint."""
+    prompt: str
+    """Digest; empty for "no prompt"."""
+    prompt_name: str
+    insertion: str
+    dtype: str
+    task: str = ""
+    task_digest: str = ""
+    split: str = ""
+    limit: int | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """sha256 (hex) of contents only, so that two names of one thing share a result."""
+        story = {"kind": self.kind, "version": VERSIONS[self.kind], "plm": self.plm, "prompt": self.prompt,
+                 "insertion": self.insertion, "dtype": self.dtype, "task": self.task_digest}  # fmt: skip
+        return hashlib.sha256(json.dumps(story, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def batch(self) -> str:
+        """Cells of one batch share a PLM and a task and are evaluated together."""
+        return f"{self.plm_id} {self.kind} {self.task} {self.split} {self.limit} {self.dtype}"
+
+    def spec(self) -> str:
+        """The cell as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_spec(cls, text: str) -> Cell:
+        """The cell from its JSON."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a user picked."""
+
+    plm: str
+    prompts: tuple[str, ...]
+    """Unique names; the empty name stands for "no prompt"."""
+    tasks: tuple[str, ...]
+    split: str = "test"
+    limit: int | None = None
+    dtype: str = "float32"
+
+
+def select(
+    library: Library, plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None, baselines: bool = True, split: str = "test", limit: int | None = None,
+) -> Selection:  # fmt: skip
+    """A selection by what is usually asked for: sources (tasks the prompts were trained on), seeds, targets.
+
+    ``None`` takes everything; ``baselines`` adds the PLM's random prompts and "no prompt".
+
+    Raises:
+        PtlibError: an unknown PLM or task, or a library without any.
+    """
+    plm = plm or library.default_plm()
+    if plm is None:
+        raise RunError("there is no PLM in the library", where="library", mend="Run: ptlib zoo build")
+    library.plm(plm)
+    names = [library.task(name).name for name in (library.tasks if tasks is None else tasks)]
+    wanted = set(library.tasks if sources is None else sources)
+    prompts = [entry.name for entry in library.prompts(plm, ("trained", "projected"))
+               if entry.task in wanted and (seeds is None or entry.seed in seeds)]  # fmt: skip
+    if baselines:
+        prompts += [entry.name for entry in library.prompts(plm, ("random",))] + [""]
+    return Selection(plm, tuple(prompts), tuple(names), split, limit)
+
+
+def score_cells(library: Library, selection: Selection) -> list[Cell]:
+    """Every prompt on every task, ordered by task.
+
+    Raises:
+        PtlibError: an unknown PLM, prompt or task, or unreadable data.
+    """
+    plm = library.plm(selection.plm)
+    entries = [_entry(library, name, selection) for name in selection.prompts]
+    cells = []
+    for name in selection.tasks:
+        task = library.task(name)
+        digest = task.digest(selection.split, selection.limit)
+        for entry in entries:
+            cells.append(Cell("score", plm.id, plm.fingerprint, entry.digest if entry else "", entry.name if entry else "",
+                              entry.insertion if entry else "thunlp", selection.dtype, name, digest, selection.split,
+                              selection.limit))  # fmt: skip
+    return cells
+
+
+def stimulation_cells(library: Library, selection: Selection) -> list[Cell]:
+    """One stimulation for every prompt of the selection; "no prompt" has none."""
+    plm = library.plm(selection.plm)
+    entries = [_entry(library, name, selection) for name in selection.prompts if name]
+    return [Cell("stimulation", plm.id, plm.fingerprint, entry.digest, entry.name, entry.insertion, selection.dtype)
+            for entry in entries]  # fmt: skip
+
+
+def plan(library: Library, selection: Selection) -> list[Cell]:
+    """All cells of a selection: stimulations first, since they are cheap and ON needs them."""
+    return stimulation_cells(library, selection) + score_cells(library, selection)
+
+
+def _entry(library: Library, name: str, selection: Selection) -> PromptEntry | None:
+    if not name:
+        return None
+    entry = library.prompt(name)
+    if entry.plm_id != selection.plm:
+        raise RunError(f"the prompt {name} was trained for another PLM", where="selection", found=entry.plm_id,
+                       expected=selection.plm, mend="Choose its own PLM.")  # fmt: skip
+    return entry

@@ -1,0 +1,183 @@
+"""Computed results on disk: SQLite for cells and runs, safetensors for arrays. Imports no torch.
+
+Every result is kept under the hash of all that decides it (:mod:`ptlib.runs.plan`), is written at once when it is
+finished, and can be computed again. Arrays are content-addressed: a file is named by the sha256 of its bytes, written
+beside its place and renamed, and checked against its name when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ptlib.errors import StoreError
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE results (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, plm TEXT NOT NULL, prompt TEXT NOT NULL, task TEXT, task_digest TEXT,
+    split TEXT, limit_n INTEGER, insertion TEXT, dtype TEXT, metric TEXT, value REAL, n INTEGER, ci_low REAL,
+    ci_high REAL, accuracy REAL, macro_f1 REAL, tensor TEXT, seconds REAL, tokens INTEGER, halvings INTEGER,
+    device TEXT, created REAL NOT NULL
+);
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, created REAL NOT NULL, title TEXT NOT NULL, asked_by TEXT NOT NULL, cancelled REAL
+);
+CREATE TABLE run_cells (
+    run_id TEXT NOT NULL REFERENCES runs(id), key TEXT NOT NULL, position INTEGER NOT NULL, batch TEXT NOT NULL,
+    spec TEXT NOT NULL, state TEXT NOT NULL, error TEXT, attempts INTEGER NOT NULL DEFAULT 0, worker TEXT,
+    started REAL, finished REAL, PRIMARY KEY (run_id, key)
+);
+CREATE INDEX run_cells_state ON run_cells(state, position);
+CREATE INDEX run_cells_key ON run_cells(key);
+CREATE TABLE workers (
+    id TEXT PRIMARY KEY, pid INTEGER NOT NULL, device TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL,
+    doing TEXT, peak_memory INTEGER
+);
+"""
+BUSY_SECONDS = 20
+
+
+def default_cache() -> Path:
+    """``PTLIB_CACHE``, or ``cache/`` beside the package."""
+    return Path(os.environ.get("PTLIB_CACHE") or Path(__file__).parent.parent / "cache")
+
+
+class Store:
+    """One cache folder. Cheap to make; every call opens its own short-lived connection, so it may cross threads."""
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        """Opens or makes the cache (mode 0700).
+
+        Raises:
+            StoreError: the folder cannot be made or written, or was made by a newer version.
+        """
+        self.folder = Path(folder) if folder is not None else default_cache()
+        self.path = self.folder / "ptlib.sqlite"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.chmod(0o700)
+            with self.write() as db:
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                if version == 0:
+                    for statement in SCHEMA.split(";"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError("the cache cannot be written", where=self.folder, found=error,
+                             mend="Make the folder writable, free disk space, or name another one in PTLIB_CACHE.") from error  # fmt: skip
+        if version > SCHEMA_VERSION:
+            raise StoreError("the cache was made by a newer version", where=self.path, found=f"schema {version}",
+                             expected=f"schema {SCHEMA_VERSION}", mend="Update, or name another folder in PTLIB_CACHE.")  # fmt: skip
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        return db
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection for queries."""
+        db = self._connect()
+        try:
+            yield db
+        finally:
+            db.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that holds the write lock from its start; all or nothing."""
+        db = self._connect()
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        finally:
+            db.close()
+
+    def put(self, row: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps a finished result: its arrays first, then its row, so that a row never names a missing file."""
+        found = {**row, "tensor": self.put_arrays(arrays), "created": time.time()}
+        names = ", ".join(found)
+        with self.write() as db:
+            db.execute(f"INSERT OR REPLACE INTO results ({names}) VALUES ({', '.join('?' * len(found))})",
+                       list(found.values()))  # fmt: skip
+
+    def put_arrays(self, arrays: Mapping[str, np.ndarray]) -> str:
+        """Writes arrays to a file named by the sha256 of its bytes, and returns that name."""
+        from safetensors.numpy import save
+
+        data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._tensor(digest)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{digest}.{os.getpid()}.part")
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        return digest
+
+    def arrays(self, digest: str) -> dict[str, np.ndarray]:
+        """Arrays by name.
+
+        Raises:
+            StoreError: the file is missing or its bytes are not those that were written.
+        """
+        from safetensors.numpy import load
+
+        path = self._tensor(digest)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StoreError("a stored array is missing", where=path, mend="Run its cells again.") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise StoreError("a stored array was damaged", where=path, expected="the bytes its name stands for",
+                             mend="Run its cells again; the damaged result is dropped.")  # fmt: skip
+        return load(data)
+
+    def result_arrays(self, key: str) -> dict[str, np.ndarray] | None:
+        """Arrays of a result, or None where there is none. A damaged result is dropped, so that it is run again."""
+        with self.read() as db:
+            row = db.execute("SELECT tensor FROM results WHERE key = ?", [key]).fetchone()
+        if row is None:
+            return None
+        try:
+            return self.arrays(row["tensor"])
+        except StoreError:
+            with self.write() as db:
+                db.execute("DELETE FROM results WHERE key = ?", [key])
+            self._tensor(row["tensor"]).unlink(missing_ok=True)
+            raise
+
+    def results(self, keys: Sequence[str]) -> pd.DataFrame:
+        """Rows of the results that are there, indexed by key."""
+        with self.read() as db:
+            db.execute("CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY)")
+            db.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", [(key,) for key in keys])
+            cursor = db.execute("SELECT results.* FROM results JOIN wanted USING (key)")
+            names = [column[0] for column in cursor.description]
+            return pd.DataFrame([tuple(row) for row in cursor], columns=names).set_index("key")
+
+    def present(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that have a result."""
+        return set(self.results(keys).index)
+
+    def _tensor(self, digest: str) -> Path:
+        return self.folder / "tensors" / digest[:2] / f"{digest}.safetensors"
