@@ -1,0 +1,106 @@
+"""What a worker does with a batch of cells. The only room of ptlib.runs that needs torch, and only when called."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ptlib.errors import PtlibError, RunError
+from ptlib.library import Library
+from ptlib.runs.plan import Cell
+from ptlib.store import Store
+
+KEEP_PLMS = 3
+"""PLMs that stay loaded; the least recently used goes first."""
+
+
+class Executor:
+    """Evaluates cells and stores each result as it is finished. Keeps PLMs loaded between batches."""
+
+    def __init__(self, store: Store, library: Library, device: str | None = None) -> None:
+        self.store, self.library, self.device = store, library, device
+        self._plms: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+    def execute(self, cells: Sequence[Cell], should_stop: Callable[[], bool]) -> Iterator[tuple[Cell, str | None]]:
+        """Works through cells of one batch; gives each cell with None, or with the sentence that says why it failed.
+
+        Raises:
+            Stopped: ``should_stop`` said so; cells not given yet were not finished.
+        """
+        first = cells[0]
+        try:
+            plm = self._plm(first)
+        except PtlibError as error:
+            yield from ((cell, str(error)) for cell in cells)
+            return
+        for cell in cells:
+            try:
+                if cell.kind == "stimulation":
+                    self._stimulate(plm, cell)
+                else:
+                    self._score(plm, cell, should_stop)
+                yield cell, None
+            except PtlibError as error:
+                yield cell, str(error)
+
+    def _plm(self, cell: Cell) -> Any:
+        from ptlib.plms.load import load
+
+        info = self.library.plm(cell.plm_id)
+        if info.fingerprint != cell.plm:
+            raise RunError("the PLM's weights changed since the run was planned", where=info.folder,
+                           found=info.fingerprint[:12], expected=cell.plm[:12], mend="Start the run again.")  # fmt: skip
+        name = (cell.plm, cell.dtype)
+        if name not in self._plms:
+            while len(self._plms) >= KEEP_PLMS:
+                self._plms.popitem(last=False)
+            self._plms[name] = load(info, device=self.device, dtype=cell.dtype)
+        self._plms.move_to_end(name)
+        return self._plms[name]
+
+    def _prompt(self, cell: Cell) -> Any:
+        if not cell.prompt:
+            return None
+        prompt = self.library.by_digest(cell.prompt).load()
+        if prompt.digest != cell.prompt:
+            raise RunError("the prompt changed since the run was planned", where=cell.prompt_name,
+                           found=prompt.digest[:12], expected=cell.prompt[:12], mend="Start the run again.")  # fmt: skip
+        return prompt
+
+    def _score(self, plm: Any, cell: Cell, should_stop: Callable[[], bool]) -> None:
+        from ptlib.transfer.evaluate import evaluate
+
+        task = self.library.task(cell.task)
+        if task.digest(cell.split, cell.limit) != cell.task_digest:
+            raise RunError("the task's data changed since the run was planned", where=task.source,
+                           mend="Start the run again; it will plan for the new data.")  # fmt: skip
+        found = next(evaluate(plm, [self._prompt(cell)], task, split=cell.split, limit=cell.limit, should_stop=should_stop))
+        row = {"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task,
+               "task_digest": cell.task_digest, "split": cell.split, "limit_n": cell.limit, "insertion": cell.insertion,
+               "dtype": found.dtype, "metric": found.metric, "value": found.value, "n": found.n, "ci_low": found.ci_low,
+               "ci_high": found.ci_high, "accuracy": found.accuracy, "macro_f1": found.macro_f1, "seconds": found.seconds,
+               "tokens": found.tokens, "halvings": found.halvings, "device": found.device}  # fmt: skip
+        self.store.put(row, {"predictions": found.predictions, "labels": found.labels, "logits": found.logits})
+
+    def _stimulate(self, plm: Any, cell: Cell) -> None:
+        from ptlib.neurons.stimulate import stimulate
+
+        values = stimulate(plm, [self._prompt(cell)])[0]
+        half = values.astype(np.float16)
+        # A value too small for half precision would become zero and its neuron would no longer count as activated.
+        tiny = (values > 0) & (half == 0)
+        half[tiny] = np.nextafter(np.float16(0), np.float16(1))
+        row = {"key": cell.key, "kind": "stimulation", "plm": cell.plm, "prompt": cell.prompt, "insertion": cell.insertion,
+               "dtype": plm.dtype, "device": plm.device}  # fmt: skip
+        self.store.put(row, {"stimulation": half})
+
+
+def describe_batch(cells: Sequence[Cell]) -> str:
+    """What a batch is, for the eye."""
+    first = cells[0]
+    what = "stimulation" if first.kind == "stimulation" else first.task
+    return json.dumps({"plm": first.plm_id, "task": what, "cells": len(cells)})
