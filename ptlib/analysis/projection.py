@@ -1,0 +1,106 @@
+"""Prompts (or their stimulation) in two or three dimensions: PCA, UMAP, t-SNE."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ptlib.errors import PtlibError
+
+Method = Literal["pca", "umap", "tsne"]
+FEW = 10
+"""With fewer points a neighbour graph says nothing: PCA is drawn instead, and says so."""
+
+
+class Projection(NamedTuple):
+    """Coordinates and how to read them."""
+
+    coordinates: np.ndarray
+    """(n, dimensions) float32"""
+    method: Method
+    explained: np.ndarray | None
+    """Share of variance of each axis, for PCA."""
+    trustworthiness: float
+    """Share of neighbours that are neighbours in full space as well, 0 to 1 (Venna and Kaski 2001); NaN for few points."""
+    neighbours: int
+    parameters: str
+    """To be printed on the figure."""
+    note: str
+    """Why something else was drawn than what was asked for; empty otherwise."""
+
+
+def project(rows: np.ndarray, method: Method = "pca", dimensions: int = 2, seed: int = 0) -> Projection:
+    """Projects (n, features) rows.
+
+    PCA comes first in any case, by the n x n Gram matrix, which is exact and small: UMAP and t-SNE read its coordinates.
+
+    Raises:
+        PtlibError: fewer than four rows, or an unknown method.
+    """
+    if method not in ("pca", "umap", "tsne"):
+        raise PtlibError("unknown projection", where="projection", found=repr(method), expected="pca, umap or tsne")
+    n = len(rows)
+    if n < 4:
+        raise PtlibError("too few points for a projection", where="projection", found=f"{n}", expected="at least 4",
+                         mend="Select more prompts.")  # fmt: skip
+    full, shares = _pca(np.asarray(rows, dtype=np.float64))
+    note = ""
+    if method != "pca" and n < FEW:
+        note = f"PCA is shown: {method} needs at least {FEW} points, here are {n}."
+        method = "pca"
+    neighbours = min(10, max(2, n // 3))
+    if method == "umap":
+        coordinates, parameters = _umap(full, dimensions, seed, neighbours), f"UMAP, {neighbours} neighbours, min dist 0.1, seed {seed}"
+    elif method == "tsne":
+        perplexity = min(30.0, (n - 1) / 3)
+        coordinates, parameters = _tsne(full, dimensions, seed, perplexity), f"t-SNE, perplexity {perplexity:.1f}, seed {seed}"
+    else:
+        coordinates = np.zeros((n, dimensions))
+        width = min(dimensions, full.shape[1])
+        coordinates[:, :width] = full[:, :width]
+        parameters = f"PCA, {shares[:dimensions].sum():.0%} of variance"
+    trust = _trust(full, coordinates, neighbours)
+    return Projection(coordinates.astype(np.float32), method, shares[:dimensions] if method == "pca" else None, trust,
+                      neighbours, f"{parameters}, n = {n}", note)  # fmt: skip
+
+
+def _pca(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All principal coordinates with a share above 1e-12, and the shares. Signs are fixed, so figures repeat."""
+    centred = rows - rows.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    values, vectors = values[::-1].clip(min=0), vectors[:, ::-1]
+    shares = values / max(values.sum(), 1e-300)
+    kept = max(1, int((shares > 1e-12).sum()))
+    vectors = vectors[:, :kept] * np.sign(vectors[np.abs(vectors[:, :kept]).argmax(axis=0), range(kept)])
+    return vectors * np.sqrt(values[:kept]), shares[:kept]
+
+
+def _umap(full: np.ndarray, dimensions: int, seed: int, neighbours: int) -> np.ndarray:
+    import umap
+
+    start = "random" if len(full) <= dimensions + 1 else "spectral"
+    return umap.UMAP(n_components=dimensions, n_neighbors=neighbours, min_dist=0.1, random_state=seed, init=start,
+                     n_jobs=1).fit_transform(full)  # fmt: skip
+
+
+def _tsne(full: np.ndarray, dimensions: int, seed: int, perplexity: float) -> np.ndarray:
+    from sklearn.manifold import TSNE
+
+    return TSNE(dimensions, perplexity=perplexity, random_state=seed, init="random", max_iter=750).fit_transform(full)
+
+
+def _trust(full: np.ndarray, coordinates: np.ndarray, neighbours: int) -> float:
+    if neighbours >= len(full) / 2:
+        return float("nan")
+    from sklearn.manifold import trustworthiness
+
+    return float(trustworthiness(full, coordinates, n_neighbors=neighbours))
+
+
+def nearest(rows: np.ndarray, index: int, count: int = 5) -> list[tuple[int, float]]:
+    """The rows nearest to one by cosine in full space: (index, cosine), nearest first, itself left out."""
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    cosine = unit @ unit[index]
+    order = [int(row) for row in np.argsort(-cosine, kind="stable") if row != index]
+    return [(row, float(cosine[row])) for row in order[:count]]
