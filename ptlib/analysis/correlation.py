@@ -41,10 +41,13 @@ def usable(transfer: np.ndarray, similarity: np.ndarray, *, diagonal: bool = Fal
 
 def _ranks(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Centred average ranks along the last axis but one, within the mask; 0 outside it."""
-    ranks = stats.rankdata(np.where(mask, values, np.nan), axis=-2, nan_policy="omit")
-    ranks = np.where(mask, ranks, 0.0)
+    there = mask[..., :, None, :] & mask[..., None, :, :]
+    mine, theirs = values[..., :, None, :], values[..., None, :, :]
+    # Position among the others: those below count one, ties (itself among them) one half.
+    ranks = (there & (theirs < mine)).sum(axis=-2) + (there & (theirs == mine)).sum(axis=-2) / 2
     count = np.maximum(mask.sum(axis=-2, keepdims=True), 1)
-    return np.where(mask, ranks - ranks.sum(axis=-2, keepdims=True) / count, 0.0)
+    mean = np.where(mask, ranks, 0.0).sum(axis=-2, keepdims=True) / count
+    return np.where(mask, ranks - mean, 0.0)
 
 
 def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:

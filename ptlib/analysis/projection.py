@@ -56,9 +56,7 @@ def project(rows: np.ndarray, method: Method = "pca", dimensions: int = 2, seed:
         perplexity = min(30.0, (n - 1) / 3)
         coordinates, parameters = _tsne(full, dimensions, seed, perplexity), f"t-SNE, perplexity {perplexity:.1f}, seed {seed}"
     else:
-        coordinates = np.zeros((n, dimensions))
-        width = min(dimensions, full.shape[1])
-        coordinates[:, :width] = full[:, :width]
+        coordinates, _ = principal_coordinates(rows, dimensions)
         parameters = f"PCA, {shares[:dimensions].sum():.0%} of variance"
     trust = _trust(full, coordinates, neighbours)
     return Projection(coordinates.astype(np.float32), method, shares[:dimensions] if method == "pca" else None, trust,
@@ -74,6 +72,15 @@ def _pca(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kept = max(1, int((shares > 1e-12).sum()))
     vectors = vectors[:, :kept] * np.sign(vectors[np.abs(vectors[:, :kept]).argmax(axis=0), range(kept)])
     return vectors * np.sqrt(values[:kept]), shares[:kept]
+
+
+def principal_coordinates(rows: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first principal coordinates (n, dimensions) of (n, features) rows, and their shares of variance."""
+    full, shares = _pca(np.asarray(rows, dtype=np.float64))
+    coordinates = np.zeros((len(full), dimensions), dtype=np.float32)
+    width = min(dimensions, full.shape[1])
+    coordinates[:, :width] = full[:, :width]
+    return coordinates, shares[:dimensions]
 
 
 def _umap(full: np.ndarray, dimensions: int, seed: int, neighbours: int) -> np.ndarray:

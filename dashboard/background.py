@@ -1,0 +1,86 @@
+"""Work that takes longer than a page may block: done once in a process beside the page's, kept by key."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
+
+import streamlit as st
+
+KEEP = 128
+LOOK_SECONDS = 0.5
+
+
+def _watch_parent() -> None:
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Background:
+    """One helper process and what it has found so far."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._found: OrderedDict[str, Future] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, work: Callable[..., Any], *args: Any, **options: Any) -> Future:
+        """The future of a piece of work; started at the first call for its key."""
+        with self._lock:
+            if key not in self._found:
+                if self._pool is None:
+                    self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _watch_parent)
+                self._found[key] = self._pool.submit(work, *args, **options)
+                while len(self._found) > KEEP:
+                    self._found.popitem(last=False)
+            self._found.move_to_end(key)
+            return self._found[key]
+
+    def forget(self, key: str) -> None:
+        """Drops a result, so that it is tried again, in a new process if the old one broke."""
+        with self._lock:
+            self._found.pop(key, None)
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = None
+                self._found.clear()
+
+
+@st.cache_resource
+def background() -> Background:
+    """The one helper of this server."""
+    return Background()
+
+
+def found(key: str, what: str, work: Callable[..., Any], *args: Any, **options: Any) -> Any | None:
+    """The result, or None while it is being computed; then a line says so and the page draws itself again when it is
+    there."""
+    future = background().get(key, work, *args, **options)
+    if future.done():
+        try:
+            return future.result()
+        except BaseException:
+            background().forget(key)
+            raise
+    started = time.monotonic()
+
+    @st.fragment(run_every=LOOK_SECONDS)
+    def waiting() -> None:
+        if future.done():
+            st.rerun()
+        st.caption(f"Computing {what} ({time.monotonic() - started:.0f} s)")
+
+    waiting()
+    return None

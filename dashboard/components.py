@@ -1,0 +1,115 @@
+"""What every page is made of: guard, status line, figures with captions, the run panel."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import data, export
+from dashboard.selection import View
+from ptlib.errors import PtlibError
+from ptlib.runs import Cell, queue, supervise
+
+log = logging.getLogger("ptlib.dashboard")
+REDRAW_SECONDS = 2.0
+
+
+def plain(text: object) -> str:
+    """Text from files as it stands, in places that read Markdown."""
+    return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#+-.!|~<>$:&" else mark for mark in str(text))
+
+
+def guard(body: Callable[[], None]) -> None:
+    """Runs a page's body: a known error becomes its sentence, anything else a line with an id that the log explains."""
+    try:
+        body()
+    except PtlibError as error:
+        st.error(plain(error))
+    except Exception as error:
+        if type(error).__module__.startswith("streamlit.runtime"):
+            raise
+        number = secrets.token_hex(4)
+        log.exception("page failed, id %s", number)
+        st.error(f"This part could not be drawn (id {number}). The details are in cache/logs/dashboard\\.log; the other pages go on.")
+
+
+def status(view: View, missing: int, total: int) -> None:
+    """One line: which PLM, prompts, tasks, n and how many cells are missing."""
+    seeds = f"{len(view.seeds)} seed{'s' if len(view.seeds) > 1 else ''}"
+    state = "complete" if not missing else f"**{missing} of {total} cells missing**"
+    text = (f"PLM **{plain(view.plm.id)}** · {len(view.sources)} source prompts × {seeds} · {len(view.tasks)} target tasks · "
+            f"{view.n} · {state}")  # fmt: skip
+    st.markdown(text)
+    if view.plm.card.get("synthetic"):
+        st.caption("A zoo PLM: small, pre-trained by this project on generated text. It illustrates the method; its numbers are "
+                   "not the paper's, and its types of task are partly by design.")  # fmt: skip
+
+
+def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None = None, vector: bool = True, **options) -> object:
+    """A figure, what it shows in words below it, and the data behind it as CSV."""
+    event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{name}", alt=caption.replace("**", ""),
+                            config=export.toolbar(name, vector=vector, height=int(fig.layout.height or 500)), **options)  # fmt: skip
+    left, right = st.columns([5, 1], vertical_alignment="top")
+    left.caption(caption)
+    if table is not None:
+        right.download_button("CSV", lambda: export.csv(table), export.file_name(name) + ".csv", "text/csv", key=f"csv-{name}",
+                              on_click="ignore", width="stretch")  # fmt: skip
+    return event
+
+
+def minutes(seconds: float) -> str:
+    """Seconds for the eye."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+def run_panel(view: View, missing: list[Cell], what: str = "cells") -> None:
+    """Either the open run with its progress, or what is missing and the button that runs it."""
+    running = [item for item in queue.all_progress(data.store()) if item.open]
+    if running:
+        _watch(running[0].run_id)
+    elif missing:
+        _offer(view, missing, what)
+
+
+def _offer(view: View, missing: list[Cell], what: str) -> None:
+    cost = data.estimate(view, missing)
+    basis = "measured on this PLM" if cost.measured else "a rough guess; nothing was measured on this PLM yet"
+    left, right = st.columns([1, 2], vertical_alignment="center")
+    if left.button(f"Run missing {what}", type="primary", key="run-missing", width="stretch"):
+        queue.start(data.store(), missing, f"{view.plm.id}: {len(missing)} cells", "dashboard")
+        supervise.ensure_worker(data.store())
+        st.rerun()
+    right.markdown(f"{cost.cells} cells, {cost.examples:,} examples, about {minutes(cost.seconds)} on one worker ({basis}).")
+
+
+def _watch(run_id: str) -> None:
+    @st.fragment(run_every=1.0)
+    def panel() -> None:
+        supervise.keep_going(data.store())
+        item = queue.progress(data.store(), run_id)
+        if not item.open:
+            st.rerun()
+        left = "time left unknown yet" if item.seconds_left is None else f"about {minutes(item.seconds_left)} left"
+        bar, button = st.columns([5, 1], vertical_alignment="center")
+        bar.progress((item.done + item.failed + item.cancelled) / item.total,
+                     f"{item.done} of {item.total} cells · {item.rate:.1f} cells/s · {left}"
+                     + (f" · {item.failed} failed" if item.failed else ""))  # fmt: skip
+        if button.button("Cancel", key=f"cancel-{run_id}", width="stretch"):
+            queue.cancel(data.store(), run_id)
+        seen = st.session_state.get("drawn", (None, 0, 0.0))
+        if seen[0] == run_id and item.done > seen[1] and time.monotonic() - seen[2] > REDRAW_SECONDS:
+            st.rerun()
+
+    st.session_state["drawn"] = (run_id, queue.progress(data.store(), run_id).done, time.monotonic())
+    panel()
+
+
+def p_value(p: float) -> str:
+    """"p = .003", with the floor of a permutation test kept."""
+    return "p undefined" if p != p else f"p = {p:.4f}" if p >= 0.001 else f"p = {p:.1g}"

@@ -1,0 +1,66 @@
+"""What pages read: the library, the store, and tables of both. Reads only; nothing here computes a model."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ptlib.library import Library
+from ptlib.runs import Cell, plan, queue, tables
+from ptlib.runs.study import Study, load_study
+from ptlib.store import Store
+
+log = logging.getLogger("ptlib.dashboard")
+
+
+@st.cache_resource
+def store() -> Store:
+    """The cache folder. Raises StoreError when it cannot be written."""
+    return Store()
+
+
+@st.cache_resource(ttl=30)
+def library() -> Library:
+    """The shelf, read again after half a minute."""
+    return Library.open()
+
+
+class Missing(NamedTuple):
+    """What a selection still lacks."""
+
+    total: int
+    missing: list[Cell]
+
+
+def missing(view) -> Missing:
+    """All cells of the selection and those without a result."""
+    cells = plan(library(), view.selection)
+    return Missing(len(cells), tables.missing(store(), cells))
+
+
+def scores(view) -> pd.DataFrame:
+    """Tidy scores of the selection; see :func:`ptlib.runs.tables.scores`."""
+    return tables.scores(store(), library(), view.selection)
+
+
+def study(view) -> Study:
+    """Arrays of the selection's tasks with their own prompts."""
+    both = [name for name in view.tasks if name in view.sources]
+    return load_study(store(), library(), view.plm.id, tasks=both, seeds=view.seeds, limit=view.limit)
+
+
+def estimate(view, cells: list[Cell]) -> queue.Estimate:
+    """What running the cells will cost."""
+    rows = {name: len(library().task(name).read("test", view.limit).labels) for name in view.tasks}
+    return queue.estimate(store(), cells, rows, view.plm.parameters)
+
+
+@st.cache_resource(max_entries=64)
+def stimulation(key: str) -> np.ndarray | None:
+    """(layers, ffn) of one stored stimulation."""
+    found = store().result_arrays(key)
+    return None if found is None else found["stimulation"].astype(np.float32)

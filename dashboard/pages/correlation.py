@@ -1,0 +1,119 @@
+"""Does the overlap of activated neurons predict transfer, and do other similarities do it better?"""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import components, data
+from dashboard.background import found
+from dashboard.figures import correlation as figures
+from dashboard.selection import View
+from ptlib.analysis import correlation, statistics
+from ptlib.analysis.indicators import INDICATORS
+from ptlib.runs.study import Study
+
+FEWEST_TASKS = 4
+
+
+def pairs_of(study: Study, similarity: np.ndarray, mask: np.ndarray) -> pd.DataFrame:
+    """One row a pair and seed that counts."""
+    seeds, sources, targets = np.nonzero(mask)
+    types = np.asarray(study.types)
+    names = np.asarray(study.tasks)
+    return pd.DataFrame({
+        "seed": np.asarray(study.seeds)[seeds], "source": names[sources], "target": names[targets], "source_type": types[sources],
+        "target_type": types[targets], "same_type": types[sources] == types[targets], "similarity": similarity[mask],
+        "transfer": study.transfer[mask],
+    })  # fmt: skip
+
+
+def in_words(row: pd.Series, view: View, study: Study) -> str:
+    """The statistic as a sentence."""
+    strength = "no" if row.ci_low <= 0 <= row.ci_high else "a weak" if abs(row.value) < 0.3 else "a moderate" if abs(row.value) < 0.6 else "a strong"
+    undefined = f" {row.undefined} targets are left out, since one side is constant there." if row.undefined else ""
+    return (f"Per target, {INDICATORS[row['name']].label} has {strength} rank correlation with transfer: mean Spearman **{row.value:.2f}** "
+            f"(95 % interval {row.ci_low:.2f} to {row.ci_high:.2f}, permutation {components.p_value(row.p)}, {row.n} targets × "
+            f"{len(study.seeds)} seeds, {view.n}). Over all pairs at once {row.pooled:.2f} ({row.pooled_low:.2f} to {row.pooled_high:.2f}).{undefined}")  # fmt: skip
+
+
+def body() -> None:
+    view: View = st.session_state["view"]
+    st.title("Correlation")
+    lacking = data.missing(view)
+    components.status(view, len(lacking.missing), lacking.total)
+    components.run_panel(view, lacking.missing)
+    study = data.study(view)
+    if len(study.tasks) < FEWEST_TASKS:
+        st.info(f"A rank correlation needs at least {FEWEST_TASKS} tasks that are both source and target; here are {len(study.tasks)}.")
+        return
+    if not np.isfinite(study.transfer).any():
+        st.info("Nothing has been evaluated for this selection yet. Run the missing cells above.")
+        return
+    if view.indicator == "ON" and not len(study.active):
+        st.info(f"ON needs the stimulation of every prompt; {study.missing_stimulations} are missing. Run the missing cells above.")
+        return
+    which = st.segmented_control("Pairs", ["all", "other types only"], default="all", key="pairs", bind="query-params", required=True,
+                                 help="Without pairs of one type, the type itself can no longer explain the correlation.")  # fmt: skip
+    limits = {"pairs": ~np.equal.outer(study.types, study.types)} if which != "all" else {}
+    similarities = study.similarities(view.layers)
+    similarity = similarities[view.indicator]
+    label = INDICATORS[view.indicator].label
+    mask = correlation.usable(study.transfer, similarity, **limits)
+    pairs = pairs_of(study, similarity, mask)
+    table = found(f"table {study.digest} {view.layers} {which}", "intervals and permutation p", statistics.indicator_table,
+                  study.transfer, similarities, **limits)  # fmt: skip
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        components.show(
+            figures.scatter(pairs, f"{label} of source and target prompt", "transfer score", view.mode), "overlap-performance",
+            f"Each point is a source prompt on another task, {len(pairs)} pairs. Colour and symbol: type of the target; filled: same type as "
+            f"the source. {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out.", table=pairs,
+        )  # fmt: skip
+    with right:
+        if table is not None:
+            all_indicators(view, study, table)
+    panels(view, study, similarity, pairs, label, limits)
+    if view.indicator == "ON":
+        layers(view, study, which, limits)
+
+
+def all_indicators(view: View, study: Study, table: pd.DataFrame) -> None:
+    st.markdown(in_words(table[table.name == view.indicator].iloc[0], view, study))
+    for sentence in statistics.better_than_on(table):
+        st.warning(sentence)
+    components.show(figures.forest(table, view.mode, INDICATORS[view.indicator].label), "indicators",
+                    "Mean per-target Spearman correlation of every indicator with 95 % interval (bootstrap over targets). "
+                    "Same type is the baseline that knows only the types.", table=table)  # fmt: skip
+    shown = table[["label", "value", "ci_low", "ci_high", "p", "pooled", "undefined"]].rename(columns={
+        "label": "indicator", "value": "mean rho", "ci_low": "low", "ci_high": "high"})  # fmt: skip
+    st.dataframe(shown.round(3), hide_index=True, width="stretch")
+
+
+def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict) -> None:
+    st.subheader("By target")
+    values = correlation.per_target(study.transfer, similarity, **limits)
+    with np.errstate(invalid="ignore"):
+        rho = pd.Series([float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in values.T], index=study.tasks)
+    components.show(
+        figures.panels(pairs, rho, label, "transfer score", view.mode), "by-target",
+        "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
+        f"correlation, mean over {len(study.seeds)} seeds; undefined where all sources score alike.", table=rho.rename("rho").reset_index(names="target"),
+    )  # fmt: skip
+
+
+def layers(view: View, study: Study, which: str, limits: dict) -> None:
+    st.subheader("By layer")
+    each = [study.similarities([layer])["ON"] for layer in range(view.plm.layers)]
+    rows = found(f"layers {study.digest} {which}", "the curve over layers", statistics.layer_table, study.transfer, each, **limits)
+    if rows is None:
+        return
+    overall = np.nanmean(correlation.per_target(study.transfer, study.similarities()["ON"], **limits))
+    notes = ", ".join(f"layer {row.layer + 1}: {row.undefined}" for row in rows.itertuples() if row.undefined)
+    components.show(
+        figures.by_layer(rows.value, rows.ci_low, rows.ci_high, float(overall), view.mode), "by-layer",
+        f"The same correlation when only one layer's neurons count, with 95 % intervals over {len(study.tasks)} targets."
+        + (f" Targets without a defined correlation: {notes}." if notes else ""), table=rows,
+    )  # fmt: skip
+
+
+components.guard(body)

@@ -1,0 +1,95 @@
+"""What is here, and what it shows at a glance."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import components, data
+from dashboard.background import found
+from dashboard.figures import summary
+from dashboard.selection import View
+from ptlib.analysis import relative, statistics
+from ptlib.runs import supervise
+from ptlib.runs.study import Study
+
+
+def counts(view: View) -> None:
+    """PLMs, prompts, tasks, worker."""
+    shelf = data.library()
+    types = len({task.type for task in shelf.tasks.values()})
+    workers = supervise.workers(data.store())
+    columns = st.columns(4)
+    columns[0].metric("PLMs", len(shelf.plms), border=True, help=", ".join(shelf.plms))
+    columns[1].metric("Trained prompts", len(shelf.prompts(kinds=("trained",))), border=True)
+    columns[2].metric("Tasks", f"{len(shelf.tasks)} in {types} types", border=True)
+    columns[3].metric("Worker", workers[0]["device"] if workers else "idle", border=True,
+                      help="A process of its own evaluates cells; it starts with a run and ends when idle.")  # fmt: skip
+    if shelf.refused:
+        with st.expander(f"{len(shelf.refused)} items could not be read", expanded=True):
+            st.dataframe(pd.DataFrame(shelf.refused), hide_index=True, width="stretch")
+
+
+def baseline_figure(view: View, study: Study) -> None:
+    own = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
+    table = pd.DataFrame({"task": study.tasks, "type": study.types, "own": own,
+                          "random": np.nanmean(study.random, axis=0), "none": study.none})  # fmt: skip
+    gap = (table.own - table.random).mean()
+    components.show(
+        summary.baselines(table, view.mode), "own-against-baselines",
+        f"A task's own prompt (mean over {len(study.seeds)} seeds) against {len(study.random)} random prompts and no prompt. "
+        f"Mean gain over random: {gap:+.3f}. Coloured by type of task; {view.n}.", table=table,
+    )  # fmt: skip
+
+
+def type_figure(view: View, study: Study) -> None:
+    effect = relative.type_effect(study.transfer, study.types)
+    diagonal = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
+    drawn = relative.mean_over((study.random / diagonal)[None], np.ones(study.random.shape, dtype=bool))
+    rows = pd.DataFrame([{"label": label, **mean._asdict()} for label, mean in
+                         (("same type", effect.same), ("other types", effect.other), ("random prompts", drawn))])  # fmt: skip
+    components.show(
+        summary.type_effect(rows, view.mode), "type-effect",
+        f"Relative performance of a source prompt on another task. Same type exceeds other types by {effect.difference.value:.2f} "
+        f"(95 % interval {effect.difference.ci_low:.2f} to {effect.difference.ci_high:.2f}, bootstrap over {len(study.tasks)} targets; "
+        f"{effect.same.n} and {effect.other.n} pairs).", table=rows,
+    )  # fmt: skip
+
+
+def prediction(study: Study) -> None:
+    table = found(f"table {study.digest} None", "the correlations", statistics.indicator_table, study.transfer, study.similarities())
+    if table is None:
+        return
+    on = table[table.name == "ON"].iloc[0]
+    st.markdown(f"**Does the overlap of activated neurons predict transfer?** Mean Spearman correlation per target {on.value:.2f} "
+                f"(95 % interval {on.ci_low:.2f} to {on.ci_high:.2f}, {components.p_value(on.p)}, {on.n} targets). "
+                + (" ".join(statistics.better_than_on(table)) or "No other indicator lies above it."))  # fmt: skip
+
+
+def body() -> None:
+    view: View = st.session_state["view"]
+    st.title("Which soft prompts transfer, and why")
+    lacking = data.missing(view)
+    components.status(view, len(lacking.missing), lacking.total)
+    counts(view)
+    components.run_panel(view, lacking.missing)
+    study = data.study(view)
+    if not np.isfinite(study.transfer).any():
+        st.info("Nothing has been evaluated for this selection yet. Run the missing cells; the findings appear here.")
+    else:
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            st.subheader("Own prompts against baselines")
+            baseline_figure(view, study)
+        with right:
+            st.subheader("Transfer follows the type of task")
+            type_figure(view, study)
+            if len(study.active) and len(study.tasks) > 3:
+                prediction(study)
+    st.subheader("Where to go next")
+    st.page_link("pages/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")
+    st.page_link("pages/neurons.py", label="Neurons: what a prompt activates, and what two share", icon=":material/neurology:")
+    st.page_link("pages/correlation.py", label="Correlation: does overlap predict transfer", icon=":material/scatter_plot:")
+    st.page_link("pages/prompt_space.py", label="Prompt space: prompts in two or three dimensions", icon=":material/bubble_chart:")
+
+
+components.guard(body)

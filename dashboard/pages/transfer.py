@@ -1,0 +1,172 @@
+"""Which source prompt works on which target task."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import components, data
+from dashboard.figures import matrix
+from dashboard.selection import View
+from ptlib.analysis import relative
+from ptlib.errors import StoreError
+from ptlib.runs.tables import NO_PROMPT
+from ptlib.tasks import metrics
+
+RANDOM = "random prompts"
+
+
+def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column ``row``: source task, random prompts or no prompt."""
+    shown = table.copy()
+    shown["row"] = np.where(table.kind == "random", RANDOM, np.where(table.kind == "none", NO_PROMPT, table.source))
+    return shown
+
+
+def by_type(names: list[str]) -> matrix.Axis:
+    """Tasks grouped by type, types in library order."""
+    tasks = data.library().tasks
+    order = list(dict.fromkeys(task.type for task in tasks.values()))
+    names = sorted(names, key=lambda name: (order.index(tasks[name].type), list(tasks).index(name)))
+    return matrix.Axis(names, [tasks[name].type for name in names])
+
+
+def grid(shown: pd.DataFrame, rows: list[str], columns: list[str], column: str, how: str) -> np.ndarray:
+    """(rows, columns) of a table column; NaN where any cell of the group is missing."""
+    groups = shown.groupby(["row", "target"])
+    found = groups[column].agg(how).where(groups["value"].apply(lambda values: values.notna().all()))
+    return found.unstack().reindex(index=rows, columns=columns).to_numpy(dtype=float)
+
+
+def matrix_part(view: View, table: pd.DataFrame) -> None:
+    what = st.segmented_control("Show", ["score", "relative performance"], default="score", key="show", bind="query-params", required=True)
+    relatively = what == "relative performance"
+    column = "relative" if relatively else "value"
+    sources, targets = by_type(view.sources), by_type(view.tasks)
+    shown = rows_of(view, table)
+    rows = [*sources.names, RANDOM, NO_PROMPT]
+    types = [*sources.types, "random", "none"]
+    single = len(view.seeds) == 1
+    values = grid(shown, rows, targets.names, column, "mean")
+    low = grid(shown, rows, targets.names, "ci_low" if single and not relatively else column, "min")
+    high = grid(shown, rows, targets.names, "ci_high" if single and not relatively else column, "max")
+    own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
+    picked = _picked(rows, targets.names)
+    fig = matrix.transfer_matrix(
+        values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
+        own=own, relative=relatively, mode=view.mode, selected=picked,
+    )  # fmt: skip
+    measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Accuracy"
+    spread = "95 % Wilson interval" if single and not relatively else f"range over {len(view.seeds)} seeds"
+    event = components.show(
+        fig, "transfer-matrix",
+        f"{measure} of each source prompt (row) on each task (column), {view.n}, mean over prompt seeds {', '.join(map(str, view.seeds))}; "
+        f"on hover the {spread}. Framed: a task's own prompt. Crosses: not computed yet. Strips show the type of task. Click a cell for details.",
+        table=table, on_select="rerun", selection_mode="points",
+    )  # fmt: skip
+    points = event.selection.points if event else []
+    if points and points[0].get("customdata"):
+        row, place = (int(number) for number in points[0]["customdata"][:2])
+        wanted = f"{rows[row]}~{targets.names[place]}"
+        if st.query_params.get("cell") != wanted:
+            st.query_params["cell"] = wanted
+            st.rerun()
+    if picked:
+        detail(view, shown, rows[picked[0]], targets.names[picked[1]])
+    blocks(view)
+
+
+def _picked(rows: list[str], columns: list[str]) -> tuple[int, int] | None:
+    source, _, target = st.query_params.get("cell", "").partition("~")
+    return (rows.index(source), columns.index(target)) if source in rows and target in columns else None
+
+
+def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
+    """One cell: value, interval, confusion, what it gets wrong and the own prompt gets right, where it came from."""
+    st.divider()
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    left.subheader(f"{source} on {target}")
+    if right.button("Close", key="close-cell", width="stretch"):
+        del st.query_params["cell"]
+        st.rerun()
+    cells = shown[(shown.row == source) & (shown.target == target)].sort_values("seed")
+    names = list(cells.prompt)
+    chosen = st.segmented_control("Prompt", names, default=names[0], key="cell-prompt", required=True) if len(names) > 1 else names[0]
+    cell = cells[cells.prompt == (chosen if chosen in names else names[0])].iloc[0]
+    if np.isnan(cell.value):
+        st.info("This cell has not been computed yet. Run the missing cells above.")
+        return
+    task = data.library().task(target)
+    try:
+        arrays = data.store().result_arrays(cell.key)
+    except StoreError as error:
+        st.error(components.plain(error))
+        return
+    labels, answers = arrays["labels"].astype(int), arrays["predictions"].astype(int)
+    own = shown[(shown.kind == "own") & (shown.target == target) & shown.value.notna()]
+    own = own[own.seed == cell.seed] if (own.seed == cell.seed).any() else own
+    one, two, three, four = st.columns(4)
+    one.metric(cell.metric.replace("_", " "), f"{cell.value:.3f}", border=True)
+    two.metric("95 % interval (Wilson)", f"{cell.ci_low:.3f} to {cell.ci_high:.3f}", border=True)
+    three.metric("examples", f"{cell.n:.0f}", border=True)
+    four.metric("relative performance", f"{cell.relative:.3f}" if np.isfinite(cell.relative) else "unknown", border=True)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        counts = metrics.confusion(labels, answers, len(task.labels))
+        components.show(matrix.confusion(counts, task.label_words, view.mode), f"confusion-{source}-{target}",
+                        f"How often each label was answered with each word, n = {len(labels)}.")  # fmt: skip
+    with right:
+        against_own(view, task, labels, answers, own, cell)
+    made = pd.Timestamp(cell.created, unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
+    st.caption(f"Computed {made} on {components.plain(cell.device)}, {view.selection.dtype}, in {cell.seconds:.2f} s. Prompt "
+               f"{components.plain(cell.prompt)}, insertion {cell.insertion}, key {cell.key[:12]}.")  # fmt: skip
+
+
+def against_own(view: View, task, labels: np.ndarray, answers: np.ndarray, own: pd.DataFrame, cell: pd.Series) -> None:
+    if cell.kind == "own" or own.empty:
+        wrong = np.flatnonzero(labels != answers)
+        st.markdown(f"**Examples it gets wrong** ({len(wrong)} of {len(labels)})")
+        picked = {"answered": [task.label_words[answers[row]] for row in wrong]}
+    else:
+        best = data.store().result_arrays(own.iloc[0].key)["predictions"].astype(int)
+        wrong = np.flatnonzero((labels != answers) & (labels == best))
+        p = metrics.mcnemar_p(labels == answers, labels == best)
+        st.markdown(f"**Examples it gets wrong and the own prompt gets right** ({len(wrong)} of {len(labels)}; difference to the own "
+                    f"prompt: exact McNemar {components.p_value(p)})")  # fmt: skip
+        picked = {"answered": [task.label_words[answers[row]] for row in wrong]}
+    texts = task.read("test", view.limit).texts
+    rows = pd.DataFrame({**{field: [texts[row][place] for row in wrong] for place, field in enumerate(task.fields)},
+                         "label": [task.label_words[labels[row]] for row in wrong], **picked})  # fmt: skip
+    st.dataframe(rows, hide_index=True, height=280, width="stretch")
+
+
+def blocks(view: View) -> None:
+    study = data.study(view)
+    if len(set(study.types)) < 2 or not np.isfinite(study.transfer).all():
+        return
+    st.subheader("By type of task")
+    types, values = relative.type_blocks(study.transfer, study.types)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        components.show(matrix.type_blocks(values, types, view.mode), "type-blocks",
+                        f"Mean relative performance by type of source (row) and target (column), own prompts left out; "
+                        f"{len(study.tasks)} tasks, {len(study.seeds)} seeds. It need not be symmetric.",
+                        table=pd.DataFrame(values, index=types, columns=types).reset_index(names="source type"))  # fmt: skip
+    effect = relative.type_effect(study.transfer, study.types)
+    right.metric("same type", f"{effect.same.value:.3f}", border=True,
+                 help=f"95 % interval {effect.same.ci_low:.3f} to {effect.same.ci_high:.3f}, {effect.same.n} pairs")  # fmt: skip
+    right.metric("other types", f"{effect.other.value:.3f}", border=True,
+                 help=f"95 % interval {effect.other.ci_low:.3f} to {effect.other.ci_high:.3f}, {effect.other.n} pairs")  # fmt: skip
+    right.caption(f"Same type: 95 % interval {effect.same.ci_low:.3f} to {effect.same.ci_high:.3f}. Other types: {effect.other.ci_low:.3f} "
+                  f"to {effect.other.ci_high:.3f}. Bootstrap over {len(study.tasks)} targets.")  # fmt: skip
+
+
+def body() -> None:
+    view: View = st.session_state["view"]
+    st.title("Transfer")
+    lacking = data.missing(view)
+    components.status(view, len(lacking.missing), lacking.total)
+    components.run_panel(view, lacking.missing)
+    matrix_part(view, data.scores(view))
+
+
+components.guard(body)

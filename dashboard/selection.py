@@ -1,0 +1,70 @@
+"""What the user picked, and the URL: one selection for all pages. The one place that touches widget state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.theme import Mode
+from ptlib.analysis.indicators import INDICATORS
+from ptlib.errors import RunError
+from ptlib.library import Library
+from ptlib.plms import PlmInfo
+from ptlib.runs import Selection, select
+
+ALL = "all"
+LIMITS = {ALL: None, "100": 100, "25": 25}
+
+
+@dataclass(frozen=True)
+class View:
+    """The selection as pages use it."""
+
+    plm: PlmInfo
+    tasks: list[str]
+    sources: list[str]
+    seeds: list[int]
+    limit: int | None
+    indicator: str
+    layers: list[int] | None
+    selection: Selection
+    mode: Mode
+
+    @property
+    def n(self) -> str:
+        """Examples a cell, in words."""
+        return "the whole test split" if self.limit is None else f"the first {self.limit} test examples"
+
+
+def mode() -> Mode:
+    """Light or dark, as the browser shows the app."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def sidebar(library: Library) -> View:
+    """Draws the shared controls and gives the view. Every control is in the URL; empty lists stand for "all".
+
+    Raises:
+        RunError: a library without PLMs or tasks.
+    """
+    if not library.plms or not library.tasks:
+        raise RunError("the library has no PLM or no task", where="library", mend="Run: ./run.sh ptlib zoo build")
+    ids = list(library.plms)
+    with st.sidebar:
+        plm_id = st.selectbox("PLM", ids, index=ids.index(library.default_plm()), key="plm", bind="query-params")
+        plm = library.plms[plm_id]
+        have = sorted({entry.seed for entry in library.prompts(plm_id, ("trained",)) if entry.seed is not None})
+        seeds = st.pills("Prompt seeds", have, selection_mode="multi", default=have, key="seeds", bind="query-params",
+                         help="Every prompt was trained from several random starts. Matrices show the mean over the seeds picked.")
+        names = list(library.tasks)
+        sources = st.multiselect("Prompts (source tasks)", names, key="sources", placeholder="all tasks", bind="query-params")
+        tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
+        limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
+        indicator = st.selectbox("Indicator", [name for name in INDICATORS if name != "same_type"], key="indicator", bind="query-params",
+                                 format_func=lambda name: INDICATORS[name].label, help="Similarity of two prompts that might predict transfer.")
+        layers = st.multiselect("Layers (for ON)", list(range(1, plm.layers + 1)), key="layers", placeholder="all layers", bind="query-params")
+    chosen = sorted(seeds or have)
+    picked = select(library, plm_id, tasks=tasks or names, sources=sources or names, seeds=chosen, limit=LIMITS[limit])
+    return View(plm, tasks or names, sources or names, chosen, LIMITS[limit], indicator,
+                [layer - 1 for layer in layers] or None, picked, mode())  # fmt: skip
