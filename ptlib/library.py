@@ -1,7 +1,7 @@
 """The shelf: which PLMs, prompts and tasks are here, and which could not be read. Imports no torch.
 
-A library folder has sub-folders ``plms/<id>/``, ``prompts/<anything>/*.safetensors`` and ``tasks/*.toml``. The zoo is
-always there; ``PTLIB_LIBRARY`` names further folders, separated as in ``PATH``.
+A library folder has sub-folders ``plms/<id>/``, ``tasks/*.toml`` and ``prompts/`` (``*.safetensors``, there or one
+folder down). The zoo is always there; ``PTLIB_LIBRARY`` names further folders, separated as in ``PATH``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ptlib.tasks import Task, load_task
 
 ZOO = Path(__file__).parent / "zoo"
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+NAMES = "64 characters at most of a-z, 0-9, dot, dash and underscore, a letter or digit first"
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,12 @@ class Library:
             if not folder.is_dir():
                 refused.append(Refused(str(folder), "The library folder does not exist. Check PTLIB_LIBRARY."))
             for path in sorted((folder / "plms").glob("[!.]*")):
+                if path.is_file():
+                    continue
                 _shelve(plms, path, path.name, lambda path=path: describe(path), refused)
             for path in sorted((folder / "tasks").glob("[!.]*.toml")):
                 _shelve(tasks, path, path.stem, lambda path=path: _task(path), refused)
+        _drop_copies(plms, refused)
         entries = _prompts(folders, plms, tasks, refused)
         return cls(plms, tasks, tuple(entries), tuple(refused))
 
@@ -109,14 +113,15 @@ class Library:
 def _find(shelf: Mapping[str, Any], name: str, what: str, error: type[PtlibError]) -> Any:
     if name not in shelf:
         here = sorted(shelf)
-        raise error(f"no {what} {name!r}", where="library", found=", ".join(here[:6]) + (" ..." if len(here) > 6 else ""),
+        found = ", ".join(here[:6]) + (" ..." if len(here) > 6 else "")
+        raise error(f"no {what} {name!r}", where="library", found=found or "none",
                     mend=f"List them with: ptlib {what.split()[0].lower()}s")  # fmt: skip
     return shelf[name]
 
 
 def _shelve(shelf: dict[str, Any], path: Path, name: str, read: Callable[[], Any], refused: list[Refused]) -> None:
     if not ID.fullmatch(name):
-        refused.append(Refused(str(path), "The name may hold a-z, 0-9, dot, dash and underscore only; rename it."))
+        refused.append(Refused(str(path), f"The name cannot be an id (expected {NAMES}). Rename it."))
     elif name in shelf:
         refused.append(Refused(str(path), f"Another item is called {name} already; rename one of them."))
     else:
@@ -124,6 +129,15 @@ def _shelve(shelf: dict[str, Any], path: Path, name: str, read: Callable[[], Any
             shelf[name] = read()
         except PtlibError as error:
             refused.append(Refused(str(path), str(error)))
+
+
+def _drop_copies(plms: dict[str, PlmInfo], refused: list[Refused]) -> None:
+    """Of PLMs with the same weights the first stays: prompts find their PLM by its weights alone."""
+    first: dict[str, str] = {}
+    for plm in list(plms.values()):
+        if first.setdefault(plm.fingerprint, plm.id) != plm.id:
+            del plms[plm.id]
+            refused.append(Refused(str(plm.folder), f"It holds the same weights as {first[plm.fingerprint]}; remove one."))
 
 
 def _task(path: Path) -> Task:
@@ -137,26 +151,39 @@ def _task(path: Path) -> Task:
     return task
 
 
-def _prompts(
-    folders: Sequence[Path], plms: Mapping[str, PlmInfo], tasks: Mapping[str, Task], refused: list[Refused]
-) -> list[PromptEntry]:
+def _prompts(folders: Sequence[Path], plms: Mapping[str, PlmInfo], tasks: Mapping[str, Task], refused: list[Refused]) -> list[PromptEntry]:
     owners = {plm.fingerprint: plm for plm in plms.values()}
     entries: dict[str, PromptEntry] = {}
-    for path in sorted(path for folder in folders for path in (folder / "prompts").glob("*/[!.]*.safetensors")):
+    for path in (path for folder in folders for path in _prompt_files(folder / "prompts")):
         try:
-            story = safetensors_format.header(path)
-            owner = owners.get(story["plm"])
-            if owner is None:
-                raise PromptError("its PLM is not in the library", where=path, found=f"fingerprint {story['plm'][:12]}",
-                                  mend="Add the PLM's folder under plms/.")  # fmt: skip
-            if len(story["shape"]) != 2 or story["shape"][1] != owner.hidden:
-                raise PromptError("the prompt is not as wide as its PLM", where=path, found=f"shape {story['shape']}",
-                                  expected=f"(length, {owner.hidden}) for {owner.id}")  # fmt: skip
+            entry = _entry(path, owners, tasks)
+            if entry.name in entries:
+                raise PromptError("another prompt has this name already", where=path, found=entries[entry.name].path,
+                                  mend="Rename one of the two files.")  # fmt: skip
         except PtlibError as error:
             refused.append(Refused(str(path), str(error)))
-            continue
-        kind = tasks[story["task"]].type if story["task"] in tasks else story["kind"]
-        entry = PromptEntry(f"{owner.id}/{path.stem}", path, story["digest"], owner.id, owner.fingerprint, story["task"],
-                            kind, story["seed"], story["kind"], *story["shape"], story["insertion"], story["meta"])  # fmt: skip
-        entries.setdefault(entry.name, entry)
+        else:
+            entries[entry.name] = entry
     return list(entries.values())
+
+
+def _prompt_files(folder: Path) -> list[Path]:
+    return sorted(path for depth in ("", "*/") for path in folder.glob(f"{depth}[!.]*.safetensors"))
+
+
+def _entry(path: Path, owners: Mapping[str, PlmInfo], tasks: Mapping[str, Task]) -> PromptEntry:
+    if not ID.fullmatch(path.stem):
+        raise PromptError("the file's name cannot be an id", where=path, expected=NAMES, mend="Rename it.")
+    story = safetensors_format.header(path)
+    owner = owners.get(story["plm"])
+    if owner is None:
+        raise PromptError("its PLM is not in the library", where=path, found=f"fingerprint {story['plm'][:12]}",
+                          mend="Add the PLM's folder under plms/.")  # fmt: skip
+    if story["shape"][1] != owner.hidden:
+        raise PromptError("the prompt is not as wide as its PLM", where=path, found=f"shape {story['shape']}",
+                          expected=f"(length, {owner.hidden}) for {owner.id}",
+                          mend="Choose a prompt trained for this PLM.")  # fmt: skip
+    task = tasks.get(story["task"])
+    return PromptEntry(f"{owner.id}/{path.stem}", path, story["digest"], owner.id, owner.fingerprint, story["task"],
+                       task.type if task else story["kind"], story["seed"], story["kind"], *story["shape"],
+                       story["insertion"], story["meta"])  # fmt: skip

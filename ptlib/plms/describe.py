@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,7 @@ def _json(path: Path, missing: str) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlmError("no readable file here", where=path, found=error.strerror or error, mend=missing) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlmError("not valid JSON", where=path, found=error, mend="Copy the folder again.") from error
     if not isinstance(found, dict):
         raise PlmError("not a JSON object", where=path, found=type(found).__name__, expected="an object")
@@ -77,15 +78,16 @@ def describe(folder: Path | str) -> PlmInfo:
     config = _json(where, "Point at a folder saved by transformers' save_pretrained.")
     if config.get("auto_map"):
         raise PlmError("the PLM brings its own code, which is never run", where=where, found="field auto_map",
-                       expected="a model class of transformers")  # fmt: skip
+                       expected="a model class of transformers", mend="Save it again with that class.")  # fmt: skip
     model_type = config.get("model_type")
     if model_type not in FAMILIES:
         raise PlmError("unsupported model_type", where=where, found=repr(model_type),
-                       expected=f"one of {sorted(FAMILIES)}")  # fmt: skip
+                       expected=f"one of {sorted(FAMILIES)}", mend="Choose a PLM of such a family.")  # fmt: skip
     numbers = {}
     for name in ("hidden_size", "num_hidden_layers", "intermediate_size", "max_position_embeddings", "vocab_size"):
-        if not isinstance(config.get(name), int) or config[name] < 1:
-            raise PlmError(f"field {name} is not a positive whole number", where=where, found=repr(config.get(name)))
+        if type(config.get(name)) is not int or config[name] < 1:
+            raise PlmError(f"field {name} is not a positive whole number", where=where, found=repr(config.get(name)),
+                           mend="Copy the folder again; transformers' save_pretrained writes this field.")  # fmt: skip
         numbers[name] = config[name]
     weights = folder / "model.safetensors"
     if not weights.exists():
@@ -95,8 +97,9 @@ def describe(folder: Path | str) -> PlmInfo:
                        if pickled else "Copy the folder again.")  # fmt: skip
     table, _ = tensor_table(weights)
     card = folder / "zoo.json"
+    # A link keeps its own name: that is what the library files it under.
     return PlmInfo(
-        folder.resolve().name, folder, model_type, FAMILIES[model_type], numbers["hidden_size"],
+        Path(os.path.abspath(folder)).name, folder, model_type, FAMILIES[model_type], numbers["hidden_size"],
         numbers["num_hidden_layers"], numbers["intermediate_size"], numbers["max_position_embeddings"],
         numbers["vocab_size"], sum(math.prod(item["shape"]) for item in table.values()), weights_fingerprint(weights),
         weights.stat().st_size, _json(card, "Copy the folder again.") if card.exists() else {},

@@ -26,12 +26,17 @@ def tensor_table(path: Path) -> tuple[dict[str, dict], int]:
                 raise ValueError(f"{size} bytes, the header alone needs {length + 8}")
             table = json.loads(file.read(length))
         table.pop("__metadata__", None)
+        if not table:
+            raise ValueError("a file without tensors")
+        for name, item in table.items():
+            if not isinstance(item["dtype"], str) or not all(type(side) is int for side in item["shape"]):
+                raise ValueError(f"tensor {name} without a dtype and a shape")
         end = max(item["data_offsets"][1] for item in table.values())
         if 8 + length + end != size:
             raise ValueError(f"{size} bytes, the header promises {8 + length + end}")
     except OSError as error:
         raise PlmError("the weights cannot be read", where=path, found=error.strerror or error, mend=MEND) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise PlmError("the weights are truncated or damaged", where=path, found=error, mend=MEND) from error
     return table, 8 + length
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from ptlib.errors import PromptError
-from ptlib.prompts.soft_prompt import SoftPrompt
+from ptlib.prompts.insertion import INERT_ROWS
+from ptlib.prompts.soft_prompt import PromptKind, SoftPrompt
 
 MAX_BYTES = 64 * 2**20
+TEXTS = ("name", "plm", "task", "kind", "insertion", "digest")
+DTYPES = ("F16", "F32", "F64")
 MEND = "Copy the file again, or train the prompt again."
 
 
 def save(prompt: SoftPrompt, path: Path) -> None:
-    """Writes a prompt atomically."""
+    """Writes a prompt atomically.
+
+    Raises:
+        PromptError: the place cannot be written.
+    """
     from safetensors.numpy import save as dump
 
     story = {
@@ -26,10 +34,16 @@ def save(prompt: SoftPrompt, path: Path) -> None:
         "meta": json.dumps(dict(prompt.meta), sort_keys=True),
     }  # fmt: skip
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(dump({"prompt": np.array(prompt.values)}, metadata=story))
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(dump({"prompt": np.array(prompt.values)}, metadata=story))
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise PromptError("the prompt cannot be saved", where=path, found=error.strerror or error,
+                          mend="Choose a folder you may write to, on a disk with room.") from error  # fmt: skip
 
 
 def header(path: Path) -> dict[str, Any]:
@@ -41,6 +55,9 @@ def header(path: Path) -> dict[str, Any]:
     path = Path(path)
     try:
         size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise PromptError("the prompt is too large", where=path, found=f"{size} bytes",
+                              expected=f"{MAX_BYTES} at most")  # fmt: skip
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 10 or length > min(size - 8, 2**20):
@@ -49,19 +66,35 @@ def header(path: Path) -> dict[str, Any]:
         story, tensor = raw["__metadata__"], raw["prompt"]
         if 8 + length + tensor["data_offsets"][1] != size:
             raise ValueError(f"{size} bytes, header promises {8 + length + tensor['data_offsets'][1]}")
-        found = {**{key: story[key] for key in ("name", "plm", "task", "kind", "insertion", "digest")},
-                 "seed": json.loads(story["seed"]), "meta": json.loads(story["meta"]),
-                 "shape": tuple(tensor["shape"])}  # fmt: skip
+        found = {**{key: story[key] for key in TEXTS}, "seed": json.loads(story["seed"]),
+                 "meta": json.loads(story["meta"]), "shape": tuple(tensor["shape"])}  # fmt: skip
     except OSError as error:
         raise PromptError("the prompt cannot be read", where=path, found=error.strerror or error, mend=MEND) from error
     except KeyError as error:
         raise PromptError("not a prompt of this project's format", where=path, found=f"no {error} in the header",
                           expected="a file written by ptlib.prompts.save") from error  # fmt: skip
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise PromptError("the file is truncated or damaged", where=path, found=error, mend=MEND) from error
-    if size > MAX_BYTES:
-        raise PromptError("the prompt is too large", where=path, found=f"{size} bytes", expected=f"{MAX_BYTES} at most")
+    _check(found, tensor.get("dtype"), path)
     return found
+
+
+def _check(found: dict[str, Any], dtype: object, path: Path) -> None:
+    shape = found["shape"]
+    if len(shape) != 2 or not all(type(side) is int and side > 0 for side in shape):
+        raise PromptError("the prompt is not a matrix", where=path, found=f"shape {shape}",
+                          expected="shape (length, hidden)", mend="Save one row per soft token.")  # fmt: skip
+    if dtype not in DTYPES:
+        raise PromptError("the prompt does not hold floats", where=path, found=repr(dtype),
+                          expected=f"one of {list(DTYPES)}", mend="Convert it before saving.")  # fmt: skip
+    wrong = [key for key in TEXTS if not isinstance(found[key], str)]
+    wrong += [] if found["seed"] is None or type(found["seed"]) is int else ["seed"]
+    wrong += [] if isinstance(found["meta"], dict) else ["meta"]
+    wrong += [] if found["kind"] in get_args(PromptKind) else ["kind"]
+    wrong += [] if found["insertion"] in list(INERT_ROWS) else ["insertion"]
+    if wrong:
+        raise PromptError(f"the header's {wrong[0]} is of no use", where=path, found=repr(found[wrong[0]])[:80],
+                          expected="what ptlib.prompts.save writes", mend=MEND)  # fmt: skip
 
 
 def load(path: Path) -> SoftPrompt:
@@ -78,8 +111,12 @@ def load(path: Path) -> SoftPrompt:
         values = load_file(path)["prompt"]
     except (SafetensorError, OSError, KeyError) as error:
         raise PromptError("the file is truncated or damaged", where=path, found=error, mend=MEND) from error
-    prompt = SoftPrompt(values, story["name"], story["plm"], story["task"], story["seed"], story["kind"],
-                        story["insertion"], story["meta"])  # fmt: skip
+    try:
+        prompt = SoftPrompt(values, story["name"], story["plm"], story["task"], story["seed"], story["kind"],
+                            story["insertion"], story["meta"])  # fmt: skip
+    except PromptError as error:
+        raise PromptError(error.what, where=path, found=error.found, expected=error.expected,
+                          mend=error.mend) from error  # fmt: skip
     if prompt.digest != story["digest"]:
         raise PromptError("the values are not those that were saved", where=path, found=f"digest {prompt.digest[:12]}",
                           expected=story["digest"][:12], mend=MEND)  # fmt: skip

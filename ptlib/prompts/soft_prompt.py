@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from ptlib.prompts.insertion import INERT_ROWS
 PromptKind = Literal["trained", "random", "projected"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SoftPrompt:
-    """A prompt and where it comes from.
+    """A prompt and where it comes from. Its values are a read-only copy; ask ``digest`` whether two are the same.
 
     Raises:
-        PromptError: not a finite, non-empty ``(length, hidden)`` float matrix, or an unknown insertion.
+        PromptError: not a finite, non-empty ``(length, hidden)`` float matrix, or an unknown insertion or kind.
     """
 
     values: np.ndarray
@@ -46,6 +46,9 @@ class SoftPrompt:
         if values.dtype.kind != "f":
             raise PromptError("the prompt does not hold floats", where=what, found=str(values.dtype),
                               expected="float32", mend="Convert it before saving.")  # fmt: skip
+        # Infinity also comes from doubles that single precision cannot hold.
+        with np.errstate(over="ignore"):
+            values = np.array(values, dtype=np.float32, order="C")
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if bad.size:
             raise PromptError("the prompt holds NaN or infinite values", where=what,
@@ -54,7 +57,9 @@ class SoftPrompt:
         if self.insertion not in INERT_ROWS:
             raise PromptError("unknown insertion", where=what, found=repr(self.insertion),
                               expected=f"one of {sorted(INERT_ROWS)}")  # fmt: skip
-        values = np.ascontiguousarray(values, dtype=np.float32)
+        if self.kind not in get_args(PromptKind):
+            raise PromptError("unknown kind of prompt", where=what, found=repr(self.kind),
+                              expected=f"one of {list(get_args(PromptKind))}")  # fmt: skip
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 
@@ -77,8 +82,8 @@ class SoftPrompt:
         """Raises PromptError when the prompt is not as wide as the PLM's embeddings."""
         if self.hidden != hidden:
             raise PromptError("the prompt is not as wide as the PLM", where=f"prompt {self.name} on {plm_id}",
-                              found=f"{self.hidden}", expected=f"{hidden}",
-                              mend="Choose a prompt trained for this PLM, or carry it over with a projector.")  # fmt: skip
+                              found=f"width {self.hidden}", expected=f"width {hidden}",
+                              mend="Choose a prompt trained for this PLM.")  # fmt: skip
 
 
 def digest(values: np.ndarray) -> str:

@@ -57,25 +57,35 @@ class Task:
         """The first ``limit`` rows of a split (all when None).
 
         Raises:
-            TaskError: no such split, or a file, row or label that cannot be used.
+            TaskError: no such split, a limit below 1, or a file, row or label that cannot be used.
         """
+        return _read(self, split, limit, self._version(split, limit))
+
+    def digest(self, split: str, limit: int | None = None) -> str:
+        """sha256 (hex) of all that decides the score: texts, labels, label words, metric, split and limit.
+
+        Raises:
+            TaskError: as :meth:`read`.
+        """
+        return _digest(self, split, limit, self._version(split, limit))
+
+    def _version(self, split: str, limit: int | None) -> tuple[int, int] | None:
         if split not in self.splits:
             raise TaskError(f"no split {split!r}", where=self.source, found=f"{sorted(self.splits)}",
                             mend="Name the split's file under [splits].")  # fmt: skip
+        if limit is not None and limit < 1:
+            raise TaskError("the limit leaves no rows", where=f"task {self.name}", found=str(limit),
+                            expected="1 at least, or None for all")  # fmt: skip
         path = self.splits[split]
-        return _read(self, split, limit, path.stat().st_mtime_ns if path.exists() else 0)
-
-    def digest(self, split: str, limit: int | None = None) -> str:
-        """sha256 (hex) of all that decides the score: texts, labels, label words, metric, split and limit."""
-        path = self.splits.get(split)
-        return _digest(self, split, limit, path.stat().st_mtime_ns if path and path.exists() else 0)
+        stat = path.stat() if path.exists() else None
+        return stat and (stat.st_mtime_ns, stat.st_size)
 
     def __hash__(self) -> int:
         return hash((self.name, self.source, self.labels, self.label_words, self.template, self.fields))
 
 
 @lru_cache(maxsize=128)
-def _read(task: Task, split: str, limit: int | None, _version: int) -> Split:
+def _read(task: Task, split: str, limit: int | None, _version: object) -> Split:
     path = task.splits[split]
     index = {label: number for number, label in enumerate(task.labels)}
     texts, labels = [], []
@@ -84,7 +94,7 @@ def _read(task: Task, split: str, limit: int | None, _version: int) -> Split:
         label = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
         if label not in index:
             raise TaskError("unknown label", where=f"{path}, line {number}, column {task.label_field}",
-                            found=repr(label), expected=f"one of {list(task.labels)}",
+                            found=repr(label[:60]), expected=f"one of {list(task.labels)}",
                             mend="Mend the row or add the label to labels and label_words.")  # fmt: skip
         values = {field: str(row[field]) for field in task.fields}
         texts.append(tuple(segment.format_map(values) for segment in task.template))
@@ -93,7 +103,7 @@ def _read(task: Task, split: str, limit: int | None, _version: int) -> Split:
 
 
 @lru_cache(maxsize=512)
-def _digest(task: Task, split: str, limit: int | None, version: int) -> str:
+def _digest(task: Task, split: str, limit: int | None, version: object) -> str:
     rows = _read(task, split, limit, version)
     story = [rows.texts, rows.labels.tolist(), task.label_words, task.metric, task.max_length, split, limit]
     return hashlib.sha256(json.dumps(story, ensure_ascii=False).encode()).hexdigest()
@@ -101,17 +111,30 @@ def _digest(task: Task, split: str, limit: int | None, version: int) -> str:
 
 def _strings(raw: dict[str, Any], key: str, where: Path) -> tuple[str, ...]:
     value = raw.get(key)
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item.strip() for item in value):
         raise TaskError(f"field {key} is not a list of texts", where=where, found=repr(value),
-                        expected='for example ["no", "yes"]')  # fmt: skip
+                        expected='for example ["no", "yes"]', mend="Mend it in the TOML.")  # fmt: skip
     if len(set(value)) != len(value):
-        raise TaskError(f"field {key} names something twice", where=where, found=repr(value))
+        raise TaskError(f"field {key} names something twice", where=where, found=repr(value),
+                        mend="Choose different ones in the TOML.")  # fmt: skip
     return tuple(value)
+
+
+def _check_texts(raw: dict[str, Any], where: Path) -> None:
+    for key, needed in {"name": True, "type": True, "label_field": True, "title": False, "description": False}.items():
+        value = raw.get(key, "")
+        if not isinstance(value, str) or (needed and not value.strip()):
+            raise TaskError(f"field {key} is missing or no text", where=where, found=repr(raw.get(key)),
+                            expected=f'for example {key} = "..."')  # fmt: skip
 
 
 def _inside(folder: Path, name: object, where: Path) -> Path:
     path = folder / str(name)
-    if not isinstance(name, str) or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = isinstance(name, str) and path.resolve().is_relative_to(folder.resolve())
+    except (ValueError, OSError, RuntimeError):  # a zero byte, a name too long, a loop of links
+        inside = False
+    if not inside:
         raise TaskError("a data file must lie in the folder of the task's TOML", where=where, found=repr(name),
                         mend="Move the file beside the TOML and name it by a relative path.")  # fmt: skip
     return path
@@ -128,20 +151,21 @@ def load_task(path: Path | str) -> Task:
     try:
         raw = tomllib.loads(where.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TaskError("the task cannot be read", where=where, found=error.strerror or error) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TaskError("not valid TOML", where=where, found=error) from error
+        raise TaskError("the task cannot be read", where=where, found=error.strerror or error,
+                        mend="Check that the file is there and readable.") from error  # fmt: skip
+    except (ValueError, RecursionError) as error:
+        raise TaskError("not valid TOML", where=where, found=error, mend="Mend the line named.") from error
     unknown = sorted(set(raw) - KEYS)
     if unknown:
-        raise TaskError(f"unknown key {unknown[0]!r}", where=where, expected=f"only {sorted(KEYS)}")
-    for key in ("name", "type", "label_field"):
-        if not isinstance(raw.get(key), str) or not raw[key]:
-            raise TaskError(f"field {key} is missing or empty", where=where, found=repr(raw.get(key)), expected="a text")
+        raise TaskError(f"unknown key {unknown[0]!r}", where=where, expected=f"only {sorted(KEYS)}",
+                        mend="Correct or remove the key.")  # fmt: skip
+    _check_texts(raw, where)
     fields, labels = _strings(raw, "fields", where), _strings(raw, "labels", where)
     words = _strings(raw, "label_words", where)
     if len(words) != len(labels) or len(labels) < 2:
-        raise TaskError("labels and label_words do not match", where=where, expected="as many words as labels, two at least",
-                        found=f"{len(labels)} labels, {len(words)} words")  # fmt: skip
+        raise TaskError("labels and label_words do not match", where=where,
+                        found=f"{len(labels)} labels, {len(words)} words",
+                        expected="as many words as labels, two at least")  # fmt: skip
     metric = raw.get("metric", "accuracy")
     if metric not in get_args(Metric):
         raise TaskError("unknown metric", where=where, found=repr(metric), expected=f"one of {list(get_args(Metric))}")
@@ -172,7 +196,7 @@ def _template(raw: dict[str, Any], fields: tuple[str, ...], where: Path) -> tupl
 
 def _max_length(raw: dict[str, Any], where: Path) -> int | None:
     value = raw.get("max_length")
-    if value is not None and (not isinstance(value, int) or value < 3):
+    if value is not None and (type(value) is not int or value < 3):
         raise TaskError("field max_length is no usable number of tokens", where=where, found=repr(value),
                         expected="a whole number, 3 at least")  # fmt: skip
     return value
