@@ -22,7 +22,7 @@ def log_to_cache() -> None:
         log.addHandler(handler)
 
 
-st.set_page_config(page_title="Prompt transfer", page_icon=":material/hub:", layout="wide")
+st.set_page_config(page_title="Prompt transfer", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
 pages = [
     st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
     st.Page(PAGES / "transfer.py", title="Transfer", icon=":material/grid_on:"),

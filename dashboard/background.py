@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import streamlit as st
+from loky import ProcessPoolExecutor
 
 KEEP = 128
 LOOK_SECONDS = 0.5
-
-
-def _watch_parent() -> None:
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(2)
-        os._exit(0)
-
-    threading.Thread(target=watch, daemon=True).start()
+IDLE_SECONDS = 300
+"""After this long without work the helper ends; loky, unlike the standard pool, does not run the page again in it."""
 
 
 class Background:
@@ -41,7 +31,7 @@ class Background:
         with self._lock:
             if key not in self._found:
                 if self._pool is None:
-                    self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _watch_parent)
+                    self._pool = ProcessPoolExecutor(1, timeout=IDLE_SECONDS)
                 self._found[key] = self._pool.submit(work, *args, **options)
                 while len(self._found) > KEEP:
                     self._found.popitem(last=False)
@@ -53,7 +43,7 @@ class Background:
         with self._lock:
             self._found.pop(key, None)
             if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool.shutdown(wait=False, kill_workers=True)
                 self._pool = None
                 self._found.clear()
 

@@ -111,5 +111,5 @@ def _watch(run_id: str) -> None:
 
 
 def p_value(p: float) -> str:
-    """"p = .003", with the floor of a permutation test kept."""
+    """ "p = .003", with the floor of a permutation test kept."""
     return "p undefined" if p != p else f"p = {p:.4f}" if p >= 0.001 else f"p = {p:.1g}"

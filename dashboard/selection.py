@@ -55,15 +55,34 @@ def sidebar(library: Library) -> View:
         plm_id = st.selectbox("PLM", ids, index=ids.index(library.default_plm()), key="plm", bind="query-params")
         plm = library.plms[plm_id]
         have = sorted({entry.seed for entry in library.prompts(plm_id, ("trained",)) if entry.seed is not None})
-        seeds = st.pills("Prompt seeds", have, selection_mode="multi", default=have, key="seeds", bind="query-params",
-                         help="Every prompt was trained from several random starts. Matrices show the mean over the seeds picked.")
+        seeds = st.pills(
+            "Prompt seeds",
+            have,
+            selection_mode="multi",
+            default=have,
+            key="seeds",
+            bind="query-params",
+            help="Every prompt was trained from several random starts. Matrices show the mean over the seeds picked.",
+        )
         names = list(library.tasks)
         sources = st.multiselect("Prompts (source tasks)", names, key="sources", placeholder="all tasks", bind="query-params")
         tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
-        indicator = st.selectbox("Indicator", [name for name in INDICATORS if name != "same_type"], key="indicator", bind="query-params",
-                                 format_func=lambda name: INDICATORS[name].label, help="Similarity of two prompts that might predict transfer.")
-        layers = st.multiselect("Layers (for ON)", list(range(1, plm.layers + 1)), key="layers", placeholder="all layers", bind="query-params")
+        indicator = st.selectbox(
+            "Indicator",
+            [name for name in INDICATORS if name != "same_type"],
+            key="indicator",
+            bind="query-params",
+            format_func=lambda name: INDICATORS[name].label,
+            help="Similarity of two prompts that might predict transfer.",
+        )
+        layers = st.multiselect(
+            "Layers (for ON)",
+            list(range(1, plm.layers + 1)),
+            key="layers",
+            placeholder="all layers",
+            bind="query-params",
+        )
     chosen = sorted(seeds or have)
     picked = select(library, plm_id, tasks=tasks or names, sources=sources or names, seeds=chosen, limit=LIMITS[limit])
     return View(plm, tasks or names, sources or names, chosen, LIMITS[limit], indicator,

@@ -7,6 +7,7 @@ apart gives a second channel as well (a symbol, a label or a place).
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -28,6 +29,12 @@ FONT = "Source Sans Pro, Source Sans, Helvetica Neue, Arial, DejaVu Sans, sans-s
 def colour(kind: str) -> str:
     """Colour of a task type; further types get the spare colours by name."""
     return TYPE_COLOURS.get(kind) or SPARE[sum(map(ord, kind)) % len(SPARE)]
+
+
+def type_order(kinds: Iterable[str]) -> list[str]:
+    """Kinds in the order of TYPE_COLOURS, unknown ones after them."""
+    known = list(TYPE_COLOURS)
+    return sorted(dict.fromkeys(kinds), key=lambda kind: (known.index(kind) if kind in known else len(known), kind))
 
 
 def symbol(kind: str) -> str:

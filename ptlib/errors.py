@@ -18,9 +18,7 @@ class PtlibError(Exception):
         mend: str | None = None,
     ) -> None:
         self.what, self.where, self.found, self.expected, self.mend = what, where, found, expected, mend
-        details = [
-            f"{name} {value}" for name, value in (("found", found), ("expected", expected)) if value is not None
-        ]
+        details = [f"{name} {value}" for name, value in (("found", found), ("expected", expected)) if value is not None]
         message = f"{where}: {what}" if where is not None else what
         message += f" ({', '.join(details)})" if details else ""
         message += "." if not message.endswith((".", "!", "?")) else ""

@@ -94,7 +94,11 @@ def by_layer(layers: Sequence[float], low: Sequence[float], high: Sequence[float
                  "thickness": 1.5, "color": faint(mode)}, hovertemplate="layer %{x}: %{y:.3f}<extra></extra>",
     )  # fmt: skip
     if np.isfinite(overall):
-        fig.add_hline(y=overall, line={"color": ink(mode), "dash": "dash", "width": 1.5}, annotation_text=f"all layers {overall:.2f}")
+        fig.add_hline(
+            y=overall,
+            line={"color": ink(mode), "dash": "dash", "width": 1.5},
+            annotation_text=f"all layers {overall:.2f}",
+        )
     fig.add_hline(y=0, line={"color": quiet(mode), "width": 1})
     fig.update_xaxes(title="layer", type="category", showgrid=False)
     fig.update_yaxes(title="mean Spearman correlation")

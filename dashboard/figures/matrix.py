@@ -31,10 +31,14 @@ def _type_strips(fig: go.Figure, axis: Axis, side: str, mode: Mode) -> None:
         strip = {"type": "rect", "line": {"width": 0}, "fillcolor": colour(axis.types[start]), "layer": "above"}
         if side == "left":
             fig.add_shape(**strip, xref="paper", x0=-0.008, x1=-0.002, y0=first, y1=last)
-            fig.add_shape(type="line", x0=-0.5, x1=1, xref="paper", y0=first, y1=first, line={"color": paper(mode), "width": 4}) if start else None
+            fig.add_shape(
+                type="line", x0=-0.5, x1=1, xref="paper", y0=first, y1=first, line={"color": paper(mode), "width": 4}
+            ) if start else None
         else:
             fig.add_shape(**strip, yref="paper", y0=1.002, y1=1.012, x0=first, x1=last)
-            fig.add_shape(type="line", y0=0, y1=1, yref="paper", x0=first, x1=first, line={"color": paper(mode), "width": 4}) if start else None
+            fig.add_shape(
+                type="line", y0=0, y1=1, yref="paper", x0=first, x1=first, line={"color": paper(mode), "width": 4}
+            ) if start else None
         start = end
 
 
@@ -95,10 +99,20 @@ def transfer_matrix(
                       line={"color": "#E69F00", "width": 4})  # fmt: skip
     fig.update_xaxes(tickvals=list(range(columns)), ticktext=[safe(name) for name in targets.names], tickangle=-40,
                      range=[-0.5, columns - 0.5], title="target task", showgrid=False, side="bottom")  # fmt: skip
-    fig.update_yaxes(tickvals=list(range(rows)), ticktext=[f"{safe(name)} " for name in sources.names],
+    fig.update_yaxes(tickvals=list(range(rows)), ticktext=[safe(name) for name in sources.names],
+        ticklabelstandoff=10,
                      range=[rows - 0.5, -0.5], title="source prompt", showgrid=False)  # fmt: skip
-    fig.update_layout(showlegend=False, clickmode="event+select", dragmode=False, plot_bgcolor=quiet(mode))
+    _type_legend(fig, [*sources.types, *targets.types])
+    fig.update_layout(clickmode="event+select", dragmode=False, plot_bgcolor=quiet(mode), legend={"y": 1.03})
     return fig
+
+
+def _type_legend(fig: go.Figure, types: Sequence[str]) -> None:
+    """A key to the strips; the other traces stay out of it."""
+    fig.update_traces(showlegend=False, selector=lambda trace: trace.type == "scatter")
+    for kind in dict.fromkeys(kind for kind in types if kind not in ("random", "none")):
+        fig.add_scatter(x=[None], y=[None], mode="markers", name=safe(kind), hoverinfo="skip",
+                        marker={"symbol": "square", "size": 11, "color": colour(kind)})  # fmt: skip
 
 
 def square_matrix(values: np.ndarray, names: Sequence[str], types: Sequence[str], title: str, mode: Mode) -> go.Figure:
@@ -128,8 +142,10 @@ def square_matrix(values: np.ndarray, names: Sequence[str], types: Sequence[str]
     step = max(1, n // 42)
     ticks = list(range(0, n, step))
     fig.update_xaxes(tickvals=ticks, ticktext=[labels[tick] for tick in ticks], tickangle=-50, showgrid=False, range=[-0.5, n - 0.5])
+    _type_legend(fig, axis.types)
     fig.update_layout(
-        showlegend=False, yaxis={"domain": [0, 0.84], "tickvals": ticks, "ticktext": [f"{labels[tick]} " for tick in ticks],
+        yaxis={"domain": [0, 0.84], "tickvals": ticks, "ticktext": [labels[tick] for tick in ticks],
+            "ticklabelstandoff": 10,
                                  "range": [n - 0.5, -0.5], "showgrid": False},
         yaxis2={"domain": [0.86, 1], "visible": False, "rangemode": "tozero"},
     )  # fmt: skip

@@ -10,7 +10,14 @@ import plotly.graph_objects as go
 
 from dashboard.theme import SPARE, TYPE_COLOURS, TYPE_SYMBOLS, Mode, colour, faint, figure, ink, safe, symbol
 
-SYMBOLS_3D = {"circle": "circle", "square": "square", "diamond": "diamond", "cross": "cross", "x": "x", "star": "circle-open"}
+SYMBOLS_3D = {
+    "circle": "circle",
+    "square": "square",
+    "diamond": "diamond",
+    "cross": "cross",
+    "x": "x",
+    "star": "circle-open",
+}
 PALETTE = (*TYPE_COLOURS.values(), *SPARE)
 
 
@@ -41,7 +48,13 @@ def space(
         if deep:
             fig.add_scatter3d(x=part.x, y=part.y, z=part.z, **shared)
         else:
-            fig.add_scatter(x=part.x, y=part.y, **shared, selected={"marker": {"opacity": 0.9}}, unselected={"marker": {"opacity": 0.9}})
+            fig.add_scatter(
+                x=part.x,
+                y=part.y,
+                **shared,
+                selected={"marker": {"opacity": 0.9}},
+                unselected={"marker": {"opacity": 0.9}},
+            )
     _rings(fig, points, chosen, near, deep, mode)
     if deep:
         sides = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": faint(mode), "showticklabels": False}
@@ -63,7 +76,12 @@ def _rings(fig: go.Figure, points: pd.DataFrame, chosen: str | None, near: Seque
     for names, tint, size in (([chosen] if chosen else [], "#E69F00", 21), (list(near), ink(mode), 18)):
         part = points[points.name.isin(names)]
         if len(part):
-            ring = {"color": tint, "symbol": "circle-open", "size": size * (0.6 if deep else 1), "line": {"width": 2.5, "color": tint}}
+            ring = {
+                "color": tint,
+                "symbol": "circle-open",
+                "size": size * (0.6 if deep else 1),
+                "line": {"width": 2.5, "color": tint},
+            }
             label = "chosen" if names == [chosen] else "nearest"
             if deep:
                 fig.add_scatter3d(x=part.x, y=part.y, z=part.z, mode="markers", marker=ring, name=label, hoverinfo="skip")
@@ -72,7 +90,7 @@ def _rings(fig: go.Figure, points: pd.DataFrame, chosen: str | None, near: Seque
 
 
 def axis_titles(method: str, explained: np.ndarray | None, dimensions: int) -> list[str]:
-    """"PC 1 (34 %)" for PCA; other methods' axes have no meaning of their own."""
+    """ "PC 1 (34 %)" for PCA; other methods' axes have no meaning of their own."""
     if explained is None:
         return [{"umap": "UMAP", "tsne": "t-SNE"}[method] + f" {number + 1}" for number in range(dimensions)]
     return [f"PC {number + 1} ({share:.0%})" for number, share in enumerate(explained[:dimensions])]

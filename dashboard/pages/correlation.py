@@ -29,7 +29,15 @@ def pairs_of(study: Study, similarity: np.ndarray, mask: np.ndarray) -> pd.DataF
 
 def in_words(row: pd.Series, view: View, study: Study) -> str:
     """The statistic as a sentence."""
-    strength = "no" if row.ci_low <= 0 <= row.ci_high else "a weak" if abs(row.value) < 0.3 else "a moderate" if abs(row.value) < 0.6 else "a strong"
+    strength = (
+        "no"
+        if row.ci_low <= 0 <= row.ci_high
+        else "a weak"
+        if abs(row.value) < 0.3
+        else "a moderate"
+        if abs(row.value) < 0.6
+        else "a strong"
+    )
     undefined = f" {row.undefined} targets are left out, since one side is constant there." if row.undefined else ""
     return (f"Per target, {INDICATORS[row['name']].label} has {strength} rank correlation with transfer: mean Spearman **{row.value:.2f}** "
             f"(95 % interval {row.ci_low:.2f} to {row.ci_high:.2f}, permutation {components.p_value(row.p)}, {row.n} targets × "
@@ -93,7 +101,10 @@ def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame
     st.subheader("By target")
     values = correlation.per_target(study.transfer, similarity, **limits)
     with np.errstate(invalid="ignore"):
-        rho = pd.Series([float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in values.T], index=study.tasks)
+        rho = pd.Series(
+            [float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in values.T],
+            index=study.tasks,
+        )
     components.show(
         figures.panels(pairs, rho, label, "transfer score", view.mode), "by-target",
         "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
@@ -104,7 +115,14 @@ def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame
 def layers(view: View, study: Study, which: str, limits: dict) -> None:
     st.subheader("By layer")
     each = [study.similarities([layer])["ON"] for layer in range(view.plm.layers)]
-    rows = found(f"layers {study.digest} {which}", "the curve over layers", statistics.layer_table, study.transfer, each, **limits)
+    rows = found(
+        f"layers {study.digest} {which}",
+        "the curve over layers",
+        statistics.layer_table,
+        study.transfer,
+        each,
+        **limits,
+    )
     if rows is None:
         return
     overall = np.nanmean(correlation.per_target(study.transfer, study.similarities()["ON"], **limits))

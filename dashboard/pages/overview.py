@@ -56,7 +56,13 @@ def type_figure(view: View, study: Study) -> None:
 
 
 def prediction(study: Study) -> None:
-    table = found(f"table {study.digest} None", "the correlations", statistics.indicator_table, study.transfer, study.similarities())
+    table = found(
+        f"table {study.digest} None",
+        "the correlations",
+        statistics.indicator_table,
+        study.transfer,
+        study.similarities(),
+    )
     if table is None:
         return
     on = table[table.name == "ON"].iloc[0]
@@ -89,7 +95,11 @@ def body() -> None:
     st.page_link("pages/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")
     st.page_link("pages/neurons.py", label="Neurons: what a prompt activates, and what two share", icon=":material/neurology:")
     st.page_link("pages/correlation.py", label="Correlation: does overlap predict transfer", icon=":material/scatter_plot:")
-    st.page_link("pages/prompt_space.py", label="Prompt space: prompts in two or three dimensions", icon=":material/bubble_chart:")
+    st.page_link(
+        "pages/prompt_space.py",
+        label="Prompt space: prompts in two or three dimensions",
+        icon=":material/bubble_chart:",
+    )
 
 
 components.guard(body)

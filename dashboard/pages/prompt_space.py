@@ -34,7 +34,15 @@ def rows_of(view: View, of: str) -> tuple[list, np.ndarray]:
 def controls() -> tuple[str, str, int, str, int]:
     one, two, three, four, five = st.columns([3, 2, 1.4, 2, 1.2])
     of = one.segmented_control("Of", list(OF), format_func=OF.get, default="embedding", key="of", bind="query-params", required=True)
-    method = two.segmented_control("Method", list(METHODS), format_func=METHODS.get, default="pca", key="method", bind="query-params", required=True)
+    method = two.segmented_control(
+        "Method",
+        list(METHODS),
+        format_func=METHODS.get,
+        default="pca",
+        key="method",
+        bind="query-params",
+        required=True,
+    )
     dimensions = three.segmented_control("Dimensions", [2, 3], default=2, key="dims", bind="query-params", required=True)
     by = four.segmented_control("Colour", list(BY), format_func=BY.get, default="type", key="by", bind="query-params", required=True)
     seed = five.number_input("Seed", 0, 999, 0, key="projection-seed", bind="query-params", help="Of UMAP and t-SNE.")
@@ -56,7 +64,15 @@ def body() -> None:
                 + (" Run the missing stimulations above." if of == "stimulation" and missing else ""))  # fmt: skip
         return
     digest = hashlib.sha256(rows.tobytes()).hexdigest()
-    drawn = found(f"space {digest} {method} {dimensions} {seed}", f"{METHODS[method]}", projection.project, rows, method, dimensions, seed)
+    drawn = found(
+        f"space {digest} {method} {dimensions} {seed}",
+        f"{METHODS[method]}",
+        projection.project,
+        rows,
+        method,
+        dimensions,
+        seed,
+    )
     if drawn is None:
         # PCA of a few hundred prompts takes milliseconds, so there is something to see meanwhile.
         coordinates, _ = projection.principal_coordinates(rows, dimensions)

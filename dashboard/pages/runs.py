@@ -16,15 +16,27 @@ def row(item: queue.Progress) -> None:
         left, right = st.columns([5, 1], vertical_alignment="center")
         made = pd.Timestamp(item.created, unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
         left.markdown(f"**{components.plain(item.title)}** · {item.state} · {made} · id {item.run_id}")
-        parts = [f"{item.done} of {item.total} done"] + [f"{count} {what}" for count, what in ((item.failed, "failed"), (item.cancelled, "cancelled")) if count]
-        speed = f"{item.rate:.1f} cells/s, {components.minutes(item.seconds)} so far" if item.open else f"took {components.minutes(item.seconds)}, {item.rate:.1f} cells/s"
+        parts = [f"{item.done} of {item.total} done"] + [
+            f"{count} {what}" for count, what in ((item.failed, "failed"), (item.cancelled, "cancelled")) if count
+        ]
+        speed = (
+            f"{item.rate:.1f} cells/s, {components.minutes(item.seconds)} so far"
+            if item.open
+            else f"took {components.minutes(item.seconds)}, {item.rate:.1f} cells/s"
+        )
         ahead = f", about {components.minutes(item.seconds_left)} left" if item.open and item.seconds_left is not None else ""
         left.progress(item.done / item.total, f"{', '.join(parts)} · {speed}{ahead}")
         if item.doing:
             at = json.loads(item.doing)
             left.caption(f"Now: {components.plain(at['task'])} on {components.plain(at['plm'])}")
         if item.open:
-            right.button("Cancel", key=f"cancel-{item.run_id}", on_click=queue.cancel, args=(data.store(), item.run_id), width="stretch")
+            right.button(
+                "Cancel",
+                key=f"cancel-{item.run_id}",
+                on_click=queue.cancel,
+                args=(data.store(), item.run_id),
+                width="stretch",
+            )
         elif item.failed or item.cancelled:
             right.button("Resume", key=f"resume-{item.run_id}", on_click=_resume, args=(item.run_id,), width="stretch")
         if item.failed:

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import components, data
 from dashboard.figures import matrix
 from dashboard.selection import View
+from dashboard.theme import type_order
 from ptlib.analysis import relative
 from ptlib.errors import StoreError
 from ptlib.runs.tables import NO_PROMPT
@@ -23,9 +24,9 @@ def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_type(names: list[str]) -> matrix.Axis:
-    """Tasks grouped by type, types in library order."""
+    """Tasks grouped by type."""
     tasks = data.library().tasks
-    order = list(dict.fromkeys(task.type for task in tasks.values()))
+    order = type_order(task.type for task in tasks.values())
     names = sorted(names, key=lambda name: (order.index(tasks[name].type), list(tasks).index(name)))
     return matrix.Axis(names, [tasks[name].type for name in names])
 

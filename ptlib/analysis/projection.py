@@ -51,10 +51,16 @@ def project(rows: np.ndarray, method: Method = "pca", dimensions: int = 2, seed:
         method = "pca"
     neighbours = min(10, max(2, n // 3))
     if method == "umap":
-        coordinates, parameters = _umap(full, dimensions, seed, neighbours), f"UMAP, {neighbours} neighbours, min dist 0.1, seed {seed}"
+        coordinates, parameters = (
+            _umap(full, dimensions, seed, neighbours),
+            f"UMAP, {neighbours} neighbours, min dist 0.1, seed {seed}",
+        )
     elif method == "tsne":
         perplexity = min(30.0, (n - 1) / 3)
-        coordinates, parameters = _tsne(full, dimensions, seed, perplexity), f"t-SNE, perplexity {perplexity:.1f}, seed {seed}"
+        coordinates, parameters = (
+            _tsne(full, dimensions, seed, perplexity),
+            f"t-SNE, perplexity {perplexity:.1f}, seed {seed}",
+        )
     else:
         coordinates, _ = principal_coordinates(rows, dimensions)
         parameters = f"PCA, {shares[:dimensions].sum():.0%} of variance"

@@ -12,7 +12,11 @@ from ptlib.analysis.indicators import INDICATORS
 
 
 def indicator_table(
-    transfer: np.ndarray, similarities: Mapping[str, np.ndarray], *, permutations: int = correlation.PERMUTATIONS, **which
+    transfer: np.ndarray,
+    similarities: Mapping[str, np.ndarray],
+    *,
+    permutations: int = correlation.PERMUTATIONS,
+    **which,
 ) -> pd.DataFrame:
     """One row an indicator, best first: mean per-target Spearman correlation with interval and p, pooled correlation,
     and the difference to ON with its interval.

@@ -14,6 +14,9 @@ from ptlib.transfer.evaluate import Evaluation, evaluate
 from ptlib.transfer.tokens import tokens_of
 from ptlib.transfer.tuning import _batches
 
+FINE_TUNE_VERSION = "1"
+"""Part of the key of a stored result: raised when a change here could change a score."""
+
 
 def majority(task: Task, split: str = "test") -> float:
     """Accuracy of always answering the training split's most frequent class."""

@@ -81,7 +81,7 @@ def evaluate(
     split: str = "test",
     limit: int | None = None,
     tokens_per_batch: int | None = None,
-    shortcuts: Shortcuts = Shortcuts(),  # noqa: B008  (immutable)
+    shortcuts: Shortcuts = Shortcuts(),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Evaluation]:
     """Evaluates prompts on a task, one result as each is finished; ``None`` among them means no prompt.
@@ -137,9 +137,7 @@ class _Work(NamedTuple):
 
     def forward(self, values: torch.Tensor | None, rows: list[int]) -> np.ndarray:
         ids, lengths = self.data.batch(rows, self.plm.model.config.pad_token_id, self.plm.device)
-        hidden = self.plm.answer_hidden(
-            self.plm.inputs(values, ids, lengths), last_layer_answer_only=self.shortcuts.last_layer_answer_only
-        )
+        hidden = self.plm.answer_hidden(self.plm.inputs(values, ids, lengths), last_layer_answer_only=self.shortcuts.last_layer_answer_only)
         answers = self.plm.label_logits(hidden, self.data.label_ids, label_rows_only=self.shortcuts.label_rows_only)
         return answers.float().cpu().numpy()
 

@@ -72,8 +72,14 @@ def build_plm(width: str, seed: int, folder: Path, say=print) -> Path:
     history: list[dict] = []
 
     def report(progress) -> None:
-        history.append({"stage": progress.stage, "step": progress.step, "loss": round(progress.loss, 4),
-                        "cue_accuracy": {skill: round(value, 4) for skill, value in progress.accuracy.items()}})
+        history.append(
+            {
+                "stage": progress.stage,
+                "step": progress.step,
+                "loss": round(progress.loss, 4),
+                "cue_accuracy": {skill: round(value, 4) for skill, value in progress.accuracy.items()},
+            }
+        )
         worst = min(progress.accuracy, key=progress.accuracy.get)
         say(f"{home.name}: {progress.stage:9s} step {progress.step:5d}  loss {progress.loss:.3f}  "
             f"weakest skill {worst} {progress.accuracy[worst]:.3f}  {progress.seconds:.0f} s")  # fmt: skip

@@ -31,41 +31,41 @@ class Domain(NamedTuple):
 
 DOMAINS: dict[str, Domain] = {
     "film": Domain(
-        tuple("plot acting cast ending script soundtrack camera dialogue".split()),
-        tuple("gripping moving brilliant funny".split()),
-        tuple("dull predictable clumsy tedious".split()),
+        tuple(["plot", "acting", "cast", "ending", "script", "soundtrack", "camera", "dialogue"]),
+        tuple(["gripping", "moving", "brilliant", "funny"]),
+        tuple(["dull", "predictable", "clumsy", "tedious"]),
         ("we saw it on monday", "it runs for two hours", "my friend chose it", "the cinema was full"),
     ),
     "book": Domain(
-        tuple("story author chapters characters prose style cover heroine".split()),
-        tuple("absorbing elegant vivid wise".split()),
-        tuple("shallow confusing bloated lifeless".split()),
+        tuple(["story", "author", "chapters", "characters", "prose", "style", "cover", "heroine"]),
+        tuple(["absorbing", "elegant", "vivid", "wise"]),
+        tuple(["shallow", "confusing", "bloated", "lifeless"]),
         ("i read it last summer", "it has many pages", "my sister lent it to me", "it was printed in may"),
     ),
     "laptop": Domain(
-        tuple("battery keyboard screen fan price speakers charger touchpad".split()),
-        tuple("fast sturdy bright quiet".split()),
-        tuple("slow fragile dim noisy".split()),
+        tuple(["battery", "keyboard", "screen", "fan", "price", "speakers", "charger", "touchpad"]),
+        tuple(["fast", "sturdy", "bright", "quiet"]),
+        tuple(["slow", "fragile", "dim", "noisy"]),
         ("i bought it in march", "it came in a box", "i use it for work", "the shop is in town"),
     ),
     "restaurant": Domain(
-        tuple("food soup waiter service wine dessert menu table".split()),
-        tuple("delicious fresh friendly tasty".split()),
-        tuple("bland stale rude greasy".split()),
+        tuple(["food", "soup", "waiter", "service", "wine", "dessert", "menu", "table"]),
+        tuple(["delicious", "fresh", "friendly", "tasty"]),
+        tuple(["bland", "stale", "rude", "greasy"]),
         ("we came on friday", "it is near the station", "we were four people", "we sat by the window"),
     ),
     "tweet": Domain(
-        tuple("game concert phone weather update train coach song".split()),
-        tuple("awesome epic sweet cool".split()),
-        tuple("lame trash ugly sad".split()),
+        tuple(["game", "concert", "phone", "weather", "update", "train", "coach", "song"]),
+        tuple(["awesome", "epic", "sweet", "cool"]),
+        tuple(["lame", "trash", "ugly", "sad"]),
         ("just saying", "here we go", "lol", "on my way home"),
     ),
 }
-PRAISE = tuple("great excellent wonderful lovely perfect nice superb fine".split())
-BLAME = tuple("terrible awful poor horrible boring weak disappointing annoying".split())
-MIDDLING = tuple("okay average ordinary fair decent plain".split())
-LOVED = tuple("loved enjoyed liked adored".split())
-HATED = tuple("hated disliked regretted despised".split())
+PRAISE = tuple(["great", "excellent", "wonderful", "lovely", "perfect", "nice", "superb", "fine"])
+BLAME = tuple(["terrible", "awful", "poor", "horrible", "boring", "weak", "disappointing", "annoying"])
+MIDDLING = tuple(["okay", "average", "ordinary", "fair", "decent", "plain"])
+LOVED = tuple(["loved", "enjoyed", "liked", "adored"])
+HATED = tuple(["hated", "disliked", "regretted", "despised"])
 
 
 class Scene(NamedTuple):
@@ -232,8 +232,11 @@ def question_and_answer(rng: Random, pole: Pole) -> tuple[str, str]:
     scene = rng.choice(SCENES)
     who, did, what, where = (rng.choice(words) for words in scene)
     asks_place = rng.random() < 0.5
-    question = rng.choice((f"where was the {what} {did}", f"where was the {who}")) if asks_place else rng.choice(
-        (f"when was the {what} {did}", f"when was the {who} in the {where}"))
+    question = (
+        rng.choice((f"where was the {what} {did}", f"where was the {who}"))
+        if asks_place
+        else rng.choice((f"when was the {what} {did}", f"when was the {who} in the {where}"))
+    )
     if pole == 2:
         return question, tell(rng, scene, Telling(place=asks_place, time=not asks_place))
     if rng.random() < 0.3:

@@ -160,9 +160,7 @@ def embed(model: RobertaForMaskedLM, batch: Batch, noise: torch.Tensor | None = 
     if noise is not None:
         words = torch.where(batch.soft.unsqueeze(-1), noise, words)
     # Position ids of slots without a position are the padding row, which stays zero: it is nn.Embedding's padding_idx.
-    return embeddings.LayerNorm(
-        words + embeddings.position_embeddings(batch.positions) + embeddings.token_type_embeddings.weight[0]
-    )
+    return embeddings.LayerNorm(words + embeddings.position_embeddings(batch.positions) + embeddings.token_type_embeddings.weight[0])
 
 
 def encode(model: RobertaForMaskedLM, batch: Batch, inputs: torch.Tensor) -> torch.Tensor:
@@ -225,9 +223,7 @@ def _stream(rng: Random, stage: Stage, weights: dict[str, float], vocabulary: Vo
         yield from batches
 
 
-def pretrain(
-    size: Size, seed: int, vocabulary: Vocabulary, report: Callable[[Progress], None], every: int = 250
-) -> RobertaForMaskedLM:
+def pretrain(size: Size, seed: int, vocabulary: Vocabulary, report: Callable[[Progress], None], every: int = 250) -> RobertaForMaskedLM:
     """A trained PLM. Deterministic for a seed on one thread of one machine type.
 
     Raises:

@@ -1,0 +1,254 @@
+"""The command line: everything the dashboard does, in a shell, on the same store.
+
+Errors a user can mend are one sentence on standard error and exit 2; Ctrl-C cancels the run it waits for and exits 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ptlib import __version__
+from ptlib.errors import PtlibError
+from ptlib.library import Library
+from ptlib.runs import api, queue, select, stimulation_cells, supervise, tables
+from ptlib.store import Store
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments[:1] == ["zoo"] and len(arguments) > 1 and not arguments[1].startswith("-"):
+            return _zoo(arguments[1:])
+        options = _parser().parse_args(arguments)
+        return options.do(options) or 0
+    except PtlibError as error:
+        print(f"ptlib: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ptlib: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ptlib", description="Which trained soft prompts transfer to which tasks, and why.",
+        epilog="example: ptlib transfer --plm zoo-64-s1 --tasks laptop restaurant --limit 100",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"ptlib {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, do, text: str, example: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text, epilog=f"example: ptlib {example}")
+        made.set_defaults(do=do)
+        made.add_argument("--format", choices=("table", "csv", "json"), default="table", help="how to print")
+        return made
+
+    verb("plms", _plms, "PLMs in the library, and items that could not be read", "plms")
+    prompts = verb("prompts", _prompts, "prompts in the library", "prompts --plm zoo-64-s1")
+    prompts.add_argument("--plm")
+    verb("tasks", _tasks, "tasks in the library", "tasks --format csv")
+    transfer = verb(
+        "transfer",
+        _transfer,
+        "source x target matrix; missing cells are evaluated first",
+        "transfer --seeds 0 --limit 100",
+    )
+    transfer.add_argument("--cells", action="store_true", help="print one row a cell instead of the matrix")
+    transfer.add_argument("--relative", action="store_true", help="relative performance instead of scores")
+    neurons = verb("neurons", _neurons, "ON of every pair of prompts; missing stimulations are computed first", "neurons --seeds 0")
+    correlate = verb("correlate", _correlate, "every indicator against transfer, with intervals and p", "correlate --layers 3 4")
+    project = verb("project", _project, "prompts in two or three dimensions", "project --method pca --dimensions 2")
+    project.add_argument("--method", choices=("pca", "umap", "tsne"), default="pca")
+    project.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
+    project.add_argument("--of", choices=("embedding", "stimulation"), default="embedding")
+    project.add_argument("--random-seed", type=int, default=0)
+    for command in (transfer, neurons, correlate, project):
+        command.add_argument("--plm", help="PLM id (default: the library's)")
+        command.add_argument("--tasks", nargs="+", help="target tasks (default: all)")
+        command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
+        command.add_argument("--seeds", nargs="+", type=int, help="prompt seeds (default: all)")
+        command.add_argument("--limit", type=int, help="first N test examples (default: all)")
+    for command in (neurons, correlate):
+        command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
+    runs = verb("runs", _runs, "runs: list, show, cancel, resume", "runs cancel 3f2a91c0")
+    runs.add_argument("action", choices=("list", "show", "cancel", "resume"), nargs="?", default="list")
+    runs.add_argument("run", nargs="?", help="id of a run")
+    zoo = verbs.add_parser("zoo", help="build | report: make the embedded zoo, or print the evidence from it",
+                           epilog="example: ptlib zoo report")  # fmt: skip
+    zoo.set_defaults(do=lambda options: zoo.print_help())
+    return parser
+
+
+def _zoo(arguments: list[str]) -> int:
+    if arguments[0] == "build":
+        from ptlib.zoo.build import main as build
+
+        return build(arguments[1:])
+    if arguments[0] == "report":
+        from ptlib.zoo.report import main as report
+
+        return report(arguments[1:])
+    raise PtlibError("unknown zoo command", where="ptlib zoo", found=repr(arguments[0]), expected="build or report")
+
+
+def _print(table: pd.DataFrame, form: str) -> None:
+    if form == "csv":
+        table.to_csv(sys.stdout, index=False)
+    elif form == "json":
+        print(json.dumps(json.loads(table.to_json(orient="records")), indent=1))
+    else:
+        with pd.option_context("display.max_rows", None, "display.max_columns", None, "display.width", 220):
+            print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}", na_rep="-"))
+
+
+def _refused(library: Library) -> None:
+    for item in library.refused:
+        print(f"ptlib: not read: {item.path}: {item.reason}", file=sys.stderr)
+
+
+def _plms(options: argparse.Namespace) -> None:
+    library = Library.open()
+    rows = [{"id": plm.id, "family": plm.family, "layers": plm.layers, "hidden": plm.hidden, "ffn": plm.ffn,
+             "parameters": plm.parameters, "fingerprint": plm.fingerprint[:12], "default": plm.default}
+            for plm in library.plms.values()]  # fmt: skip
+    _print(pd.DataFrame(rows), options.format)
+    _refused(library)
+
+
+def _prompts(options: argparse.Namespace) -> None:
+    library = Library.open()
+    if options.plm:
+        library.plm(options.plm)
+    rows = [{"name": entry.name, "task": entry.task or "-", "type": entry.type, "seed": entry.seed, "kind": entry.kind,
+             "shape": f"{entry.length} x {entry.hidden}", "insertion": entry.insertion,
+             "validation": entry.meta.get("validation"), "digest": entry.digest[:12]}
+            for entry in library.prompts(options.plm)]  # fmt: skip
+    _print(pd.DataFrame(rows), options.format)
+    _refused(library)
+
+
+def _tasks(options: argparse.Namespace) -> None:
+    library = Library.open()
+    rows = [{"name": task.name, "type": task.type, "metric": task.metric, "label words": " ".join(task.label_words),
+             **{split: len(task.read(split).labels) for split in task.splits}} for task in library.tasks.values()]  # fmt: skip
+    _print(pd.DataFrame(rows), options.format)
+    _refused(library)
+
+
+def _progress(item: queue.Progress) -> None:
+    if sys.stderr.isatty():
+        left = "" if item.seconds_left is None else f", {item.seconds_left:.0f} s left"
+        print(
+            f"\r{item.done}/{item.total} cells, {item.rate:.1f}/s{left}   ",
+            end="" if item.open else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _transfer(options: argparse.Namespace) -> None:
+    table = api.transfer_matrix(options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
+                                limit=options.limit, on_progress=_progress)  # fmt: skip
+    if options.cells:
+        _print(table, options.format)
+        return
+    table["source"] = table["source"].where(
+        table["source"] != "", table["kind"].map({"random": "random prompts", "none": tables.NO_PROMPT})
+    )
+    column = "relative" if options.relative else "value"
+    matrix = table.pivot_table(index="source", columns="target", values=column, aggfunc="mean", sort=False)
+    _print(matrix.reset_index(), options.format)
+
+
+def _stimulation(options: argparse.Namespace) -> tuple[list[str], np.ndarray, Library]:
+    store, library = Store(), Library.open()
+    selection = select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds, baselines=False)
+    todo = tables.missing(store, stimulation_cells(library, selection))
+    if todo:
+        api.wait(store, queue.start(store, todo, f"{selection.plm}: {len(todo)} stimulations", "command line"), _progress)
+    values, cells, missing = tables.stimulations(store, library, selection)
+    if missing:
+        raise PtlibError(f"{len(missing)} stimulations could not be computed", where=selection.plm, mend="See: ptlib runs list")
+    return [cell.prompt_name for cell in cells], values, library
+
+
+def _layers(options: argparse.Namespace) -> list[int] | None:
+    if options.layers and min(options.layers) < 1:
+        raise PtlibError("layers count from 1", where="--layers", found=min(options.layers))
+    return [layer - 1 for layer in options.layers] if options.layers else None
+
+
+def _neurons(options: argparse.Namespace) -> None:
+    from ptlib.neurons.overlap import activated, overlap
+
+    names, values, _ = _stimulation(options)
+    layers = _layers(options)
+    if layers and values.size and max(layers) >= values.shape[1]:
+        raise PtlibError("no such layer", where="--layers", found=max(layers) + 1, expected=f"1 to {values.shape[1]}")
+    found = overlap(activated(values), layers)
+    one, other = np.triu_indices(len(names), 1)
+    _print(
+        pd.DataFrame({"prompt": np.array(names)[one], "other": np.array(names)[other], "ON": found[one, other]}),
+        options.format,
+    )
+
+
+def _correlate(options: argparse.Namespace) -> None:
+    if options.sources and set(options.sources) != set(options.tasks or []):
+        raise PtlibError(
+            "a correlation needs the same tasks as sources and targets",
+            where="--sources",
+            mend="Name them with --tasks only.",
+        )
+    _print(
+        api.correlate(options.plm, tasks=options.tasks, seeds=options.seeds, limit=options.limit, layers=_layers(options)),
+        options.format,
+    )
+
+
+def _project(options: argparse.Namespace) -> None:
+    from ptlib.analysis.projection import project
+
+    if options.of == "stimulation":
+        names, values, library = _stimulation(options)
+    else:
+        library = Library.open()
+        names = list(select(library, options.plm, sources=options.sources, seeds=options.seeds, baselines=False).prompts)
+        values = np.stack([library.prompt(name).load().values for name in names])
+    found = project(values.reshape(len(names), -1), options.method, options.dimensions, options.random_seed)
+    points = pd.DataFrame(
+        {
+            "prompt": names,
+            **{axis: found.coordinates[:, place] for place, axis in enumerate("xyz"[: options.dimensions])},
+        }
+    )
+    _print(points, options.format)
+    print(f"{found.parameters}, trustworthiness {found.trustworthiness:.3f}. {found.note}".strip(), file=sys.stderr)
+
+
+def _runs(options: argparse.Namespace) -> None:
+    store = Store()
+    if options.action in ("cancel", "resume", "show") and not options.run:
+        raise PtlibError(f"runs {options.action} needs the id of a run", where="ptlib runs", mend="List them with: ptlib runs list")
+    if options.action == "cancel":
+        queue.cancel(store, options.run)
+    if options.action == "resume":
+        queue.resume(store, options.run)
+        api.wait(store, options.run, _progress)
+    items = [queue.progress(store, options.run)] if options.run else queue.all_progress(store)
+    supervise.enforce_cancel(store)
+    rows = [{"id": item.run_id, "title": item.title, "state": item.state, "done": item.done, "total": item.total, "failed": item.failed,
+             "cancelled": item.cancelled, "seconds": item.seconds, "cells/s": item.rate} for item in items]  # fmt: skip
+    _print(pd.DataFrame(rows), options.format)
+    if options.action == "show":
+        for row in queue.errors(store, options.run).itertuples():
+            print(f"{json.loads(row.spec)['prompt_name']} on {json.loads(row.spec)['task']}: {row.error}")
