@@ -21,13 +21,11 @@ MEND = "Copy the file again, or train the prompt again."
 
 
 def save(prompt: SoftPrompt, path: Path) -> None:
-    """Writes a prompt atomically.
+    """Writes a prompt atomically; the same prompt gives the same bytes.
 
     Raises:
         PromptError: the place cannot be written.
     """
-    from safetensors.numpy import save as dump
-
     story = {
         "format": "ptlib-prompt-1", "name": prompt.name, "plm": prompt.plm, "task": prompt.task,
         "seed": json.dumps(prompt.seed), "kind": prompt.kind, "insertion": prompt.insertion, "digest": prompt.digest,
@@ -37,13 +35,22 @@ def save(prompt: SoftPrompt, path: Path) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(dump({"prompt": np.array(prompt.values)}, metadata=story))
+        part.write_bytes(_bytes(prompt.values, story))
         part.replace(path)
     except OSError as error:
         with suppress(OSError):
             part.unlink()
         raise PromptError("the prompt cannot be saved", where=path, found=error.strerror or error,
                           mend="Choose a folder you may write to, on a disk with room.") from error  # fmt: skip
+
+
+def _bytes(values: np.ndarray, story: dict[str, str]) -> bytes:
+    # The library's own writer puts metadata in random order, so that a rebuilt zoo would differ in every file.
+    data = values.astype("<f4").tobytes()
+    tensor = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [0, len(data)]}
+    text = json.dumps({"__metadata__": story, "prompt": tensor}, sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data
 
 
 def header(path: Path) -> dict[str, Any]:
