@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -180,17 +181,19 @@ def load_task(path: Path | str) -> Task:
 
 
 def _template(raw: dict[str, Any], fields: tuple[str, ...], where: Path) -> tuple[str, ...]:
-    if "template" not in raw:
-        return tuple(f"{{{field}}}" for field in fields)
-    template = _strings(raw, "template", where)
+    template = _strings(raw, "template", where) if "template" in raw else tuple(f"{{{field}}}" for field in fields)
     if len(template) > 2:
-        raise TaskError("a template has one or two segments", where=where, found=f"{len(template)}")
+        raise TaskError("a template has one or two segments", where=where, found=f"{len(template)}",
+                        mend='Join fields in one segment, for example template = ["{a} {b}", "{c}"].')  # fmt: skip
     try:
-        for segment in template:
-            segment.format_map(dict.fromkeys(fields, ""))
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
-        raise TaskError("the template names something that is no field", where=where, found=error,
-                        expected=f"fields {list(fields)} in braces") from error  # fmt: skip
+        parts = [part for segment in template for part in Formatter().parse(segment) if part[1] is not None]
+        # Bare names only: a format specification could pad a text without end, an attribute is nobody's text.
+        wrong = [name for _, name, spec, conversion in parts if name not in fields or spec or conversion]
+    except ValueError as error:
+        wrong = [str(error)]
+    if wrong:
+        raise TaskError("the template names something that is no field", where=where, found=repr(wrong[0]),
+                        expected=f"fields {list(fields)} in braces, nothing else within them")  # fmt: skip
     return template
 
 
