@@ -1,4 +1,8 @@
-"""Navigation and the shared selection; nothing else."""
+"""Navigation and the shared selection; nothing else.
+
+The pages lie in ``views/``: beside a folder ``pages/`` streamlit would run a page that is opened by its address without
+this file.
+"""
 
 import logging
 from pathlib import Path
@@ -8,7 +12,7 @@ import streamlit as st
 from dashboard import components, data, selection
 from ptlib.errors import PtlibError
 
-PAGES = Path(__file__).parent / "pages"
+VIEWS = Path(__file__).parent / "views"
 
 
 def log_to_cache() -> None:
@@ -24,12 +28,12 @@ def log_to_cache() -> None:
 
 st.set_page_config(page_title="Prompt transfer", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
 pages = [
-    st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
-    st.Page(PAGES / "transfer.py", title="Transfer", icon=":material/grid_on:"),
-    st.Page(PAGES / "neurons.py", title="Neurons", icon=":material/neurology:"),
-    st.Page(PAGES / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
-    st.Page(PAGES / "prompt_space.py", title="Prompt space", icon=":material/bubble_chart:"),
-    st.Page(PAGES / "runs.py", title="Runs", icon=":material/play_circle:"),
+    st.Page(VIEWS / "overview.py", title="Overview", icon=":material/home:", default=True),
+    st.Page(VIEWS / "transfer.py", title="Transfer", icon=":material/grid_on:"),
+    st.Page(VIEWS / "neurons.py", title="Neurons", icon=":material/neurology:"),
+    st.Page(VIEWS / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
+    st.Page(VIEWS / "prompt_space.py", title="Prompt space", icon=":material/bubble_chart:"),
+    st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]
 page = st.navigation(pages)
 try:

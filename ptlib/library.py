@@ -83,9 +83,9 @@ class Library:
         return cls(plms, tasks, tuple(entries), tuple(refused))
 
     def default_plm(self) -> str | None:
-        """The PLM to start with: the first that its makers name so, or the first at all."""
-        named = [plm.id for plm in self.plms.values() if plm.default]
-        return next(iter(named or self.plms), None)
+        """The PLM to start with: the smallest that its makers name so, or the first at all."""
+        named = sorted((plm for plm in self.plms.values() if plm.default), key=lambda plm: (plm.parameters, plm.id))
+        return named[0].id if named else next(iter(self.plms), None)
 
     def prompts(self, plm_id: str | None = None, kinds: Sequence[str] = ("trained", "random", "projected")) -> list[PromptEntry]:
         """Prompts made for a PLM (for any when None), sorted by task order, seed and name."""

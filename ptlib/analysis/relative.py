@@ -66,10 +66,13 @@ def type_effect(transfer: np.ndarray, types: Sequence[str], *, seed: int = 0) ->
                       mean_over(gap[None, None, :], np.ones((1, len(gap)), dtype=bool), seed=seed))  # fmt: skip
 
 
-def type_blocks(transfer: np.ndarray, types: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Mean relative performance by type of source (rows) and target (columns), the diagonal left out."""
+def type_blocks(transfer: np.ndarray, types: Sequence[str], order: Sequence[str] | None = None) -> tuple[list[str], np.ndarray]:
+    """Mean relative performance by type of source (rows) and target (columns), the diagonal left out.
+
+    ``order`` names the types in the order wanted; None takes that of ``types``.
+    """
     kinds = np.asarray(types)
-    names = list(dict.fromkeys(types))
+    names = list(dict.fromkeys(types) if order is None else order)
     values = np.where(np.eye(len(kinds), dtype=bool), np.nan, relative(transfer))
     blocks = np.full((len(names), len(names)), np.nan)
     for row, source in enumerate(names):

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from ptlib.library import Library
+from ptlib.plms.device import choose_device
 from ptlib.runs import queue
 from ptlib.runs.execute import Executor, describe_batch
 from ptlib.store import Store
@@ -65,7 +66,9 @@ class Worker:
         self.doing, self._cancelled, self._looked = describe_batch(cells), False, 0.0
         queue.beat(self.store, self.id, self.device, self.doing)
         # Files may have been added since the last batch was planned; opening the library reads headers only.
-        self._executor = self._executor or Executor(self.store, Library.open(), None if self.device == "auto" else self.device)
+        if self._executor is None:
+            self.device = choose_device(None if self.device == "auto" else self.device)
+            self._executor = Executor(self.store, Library.open(), self.device)
         if any(cell.prompt and cell.prompt not in {entry.digest for entry in self._executor.library.entries} for cell in cells):
             self._executor.library = Library.open()
         try:

@@ -15,7 +15,7 @@ from ptlib.prompts import INERT_ROWS
 from ptlib.runs import stimulation_cells, tables
 
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
-OF = {"embedding": "prompt embeddings", "stimulation": "stimulation (neurons)"}
+OF = {"embedding": "embeddings", "stimulation": "stimulation"}
 BY = {"type": "type", "source": "task", "seed": "seed"}
 
 
@@ -75,8 +75,8 @@ def body() -> None:
     )
     if drawn is None:
         # PCA of a few hundred prompts takes milliseconds, so there is something to see meanwhile.
-        coordinates, _ = projection.principal_coordinates(rows, dimensions)
-        drawn = projection.Projection(coordinates, "pca", None, float("nan"), 0, "PCA meanwhile", "")
+        coordinates, shares = projection.principal_coordinates(rows, dimensions)
+        drawn = projection.Projection(coordinates, "pca", shares, float("nan"), 0, "PCA meanwhile", "")
     names = [entry.name for entry in entries]
     chosen = st.selectbox("Nearest to", ["nothing", *names], key="near", bind="query-params")
     near = projection.nearest(rows, names.index(chosen)) if chosen in names else []
@@ -91,10 +91,7 @@ def picture(view: View, entries: list, drawn: projection.Projection, by: str, of
                            "type": [entry.type for entry in entries], "seed": [str(entry.seed) for entry in entries]})  # fmt: skip
     for place, axis in enumerate("xyz"[: drawn.coordinates.shape[1]]):
         points[axis] = drawn.coordinates[:, place]
-    method = "pca" if drawn.method == "pca" else drawn.method
-    explained = drawn.explained if drawn.method == "pca" else None
-    titles = figures.axis_titles(method, explained, drawn.coordinates.shape[1]) if explained is not None or method != "pca" else list(
-        "123"[: drawn.coordinates.shape[1]])  # fmt: skip
+    titles = figures.axis_titles(drawn.method, drawn.explained, drawn.coordinates.shape[1])
     if drawn.note:
         st.info(drawn.note)
     trust = f", trustworthiness {drawn.trustworthiness:.2f} ({drawn.neighbours} neighbours)" if np.isfinite(drawn.trustworthiness) else ""

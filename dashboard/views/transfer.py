@@ -107,7 +107,7 @@ def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
     own = own[own.seed == cell.seed] if (own.seed == cell.seed).any() else own
     one, two, three, four = st.columns(4)
     one.metric(cell.metric.replace("_", " "), f"{cell.value:.3f}", border=True)
-    two.metric("95 % interval (Wilson)", f"{cell.ci_low:.3f} to {cell.ci_high:.3f}", border=True)
+    two.metric("95 % interval", f"{cell.ci_low:.3f}–{cell.ci_high:.3f}", border=True, help="Wilson score interval of the accuracy.")
     three.metric("examples", f"{cell.n:.0f}", border=True)
     four.metric("relative performance", f"{cell.relative:.3f}" if np.isfinite(cell.relative) else "unknown", border=True)
     left, right = st.columns([2, 3], gap="large")
@@ -145,7 +145,7 @@ def blocks(view: View) -> None:
     if len(set(study.types)) < 2 or not np.isfinite(study.transfer).all():
         return
     st.subheader("By type of task")
-    types, values = relative.type_blocks(study.transfer, study.types)
+    types, values = relative.type_blocks(study.transfer, study.types, type_order(study.types))
     left, right = st.columns([3, 2], gap="large")
     with left:
         components.show(matrix.type_blocks(values, types, view.mode), "type-blocks",

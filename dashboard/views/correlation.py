@@ -108,7 +108,7 @@ def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame
     components.show(
         figures.panels(pairs, rho, label, "transfer score", view.mode), "by-target",
         "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
-        f"correlation, mean over {len(study.seeds)} seeds; undefined where all sources score alike.", table=rho.rename("rho").reset_index(names="target"),
+        f"correlation, mean over {len(study.seeds)} seeds; undefined where all sources score alike.", table=pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
     )  # fmt: skip
 
 

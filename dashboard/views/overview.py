@@ -8,6 +8,7 @@ from dashboard import components, data
 from dashboard.background import found
 from dashboard.figures import summary
 from dashboard.selection import View
+from dashboard.theme import type_order
 from ptlib.analysis import relative, statistics
 from ptlib.runs import supervise
 from ptlib.runs.study import Study
@@ -33,6 +34,8 @@ def baseline_figure(view: View, study: Study) -> None:
     own = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
     table = pd.DataFrame({"task": study.tasks, "type": study.types, "own": own,
                           "random": np.nanmean(study.random, axis=0), "none": study.none})  # fmt: skip
+    order = type_order(study.types)
+    table = table.sort_values("type", key=lambda kinds: kinds.map(order.index), kind="stable")
     gap = (table.own - table.random).mean()
     components.show(
         summary.baselines(table, view.mode), "own-against-baselines",
@@ -87,16 +90,16 @@ def body() -> None:
             st.subheader("Own prompts against baselines")
             baseline_figure(view, study)
         with right:
-            st.subheader("Transfer follows the type of task")
+            st.subheader("Transfer by type of task")
             type_figure(view, study)
             if len(study.active) and len(study.tasks) > 3:
                 prediction(study)
     st.subheader("Where to go next")
-    st.page_link("pages/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")
-    st.page_link("pages/neurons.py", label="Neurons: what a prompt activates, and what two share", icon=":material/neurology:")
-    st.page_link("pages/correlation.py", label="Correlation: does overlap predict transfer", icon=":material/scatter_plot:")
+    st.page_link("views/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")
+    st.page_link("views/neurons.py", label="Neurons: what a prompt activates, and what two share", icon=":material/neurology:")
+    st.page_link("views/correlation.py", label="Correlation: does overlap predict transfer", icon=":material/scatter_plot:")
     st.page_link(
-        "pages/prompt_space.py",
+        "views/prompt_space.py",
         label="Prompt space: prompts in two or three dimensions",
         icon=":material/bubble_chart:",
     )
