@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -10,6 +10,7 @@ from ptlib.errors import PromptError
 from ptlib.prompts import INERT_ROWS, SoftPrompt, random_prompt
 from ptlib.prompts.soft_prompt import digest
 
+UNTIMED = settings(deadline=None)  # the cores may be busy with other work
 finite = st.floats(-1e6, 1e6, width=32)
 matrices = hnp.arrays("float32", hnp.array_shapes(min_dims=2, max_dims=2, max_side=5), elements=finite)
 
@@ -71,18 +72,21 @@ def test_a_prompt_neither_freezes_nor_follows_the_array_it_was_made_from():
         made.values[0, 0] = 7
 
 
+@UNTIMED
 @given(values=matrices)
 def test_the_digest_is_the_sha256_of_shape_and_bytes(values):
     expected = hashlib.sha256(str(values.shape).encode() + values.astype("<f4").tobytes()).hexdigest()
     assert prompt(values).digest == expected
 
 
+@UNTIMED
 @given(values=matrices)
 def test_neither_name_nor_memory_layout_nor_precision_changes_the_digest(values):
     renamed = SoftPrompt(np.asfortranarray(values), "other", "0" * 64, "", seed=3, kind="random", meta={"steps": 1})
     assert renamed.digest == prompt(values).digest == prompt(values.astype("float64")).digest
 
 
+@UNTIMED
 @given(values=matrices, data=st.data())
 def test_one_changed_value_changes_the_digest(values, data):
     place = tuple(data.draw(st.integers(0, side - 1)) for side in values.shape)
@@ -91,6 +95,7 @@ def test_one_changed_value_changes_the_digest(values, data):
     assert prompt(changed).digest != prompt(values).digest
 
 
+@UNTIMED
 @given(rows=st.integers(1, 6), columns=st.integers(1, 6))
 def test_the_same_bytes_in_another_shape_are_another_prompt(rows, columns):
     assert (prompt(np.zeros((rows, columns))).digest == prompt(np.zeros((columns, rows))).digest) == (rows == columns)

@@ -4,16 +4,18 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ptlib.tasks.metrics import accuracy, confusion, macro_f1, mcnemar_p, wilson_interval
 
+UNTIMED = settings(deadline=None)  # the cores may be busy with other work
 CLASSES = 3
 answers = st.integers(1, 30).flatmap(lambda n: st.tuples(*[hnp.arrays("int64", n, elements=st.integers(0, CLASSES - 1))] * 2))
 
 
+@UNTIMED
 @given(both=answers)
 def test_accuracy_and_confusion(both):
     labels, predictions = both
@@ -24,6 +26,7 @@ def test_accuracy_and_confusion(both):
     assert accuracy(labels, predictions) == pytest.approx(sum(table[k][k] for k in range(CLASSES)) / len(labels))
 
 
+@UNTIMED
 @given(both=answers)
 def test_macro_f1(both):
     labels, predictions = both
@@ -35,6 +38,7 @@ def test_macro_f1(both):
     assert macro_f1(labels, predictions, CLASSES) == pytest.approx(sum(scores) / CLASSES)
 
 
+@UNTIMED
 @given(n=st.integers(1, 2000), data=st.data())
 def test_the_wilson_interval_is_wilsons(n, data):
     correct = data.draw(st.integers(0, n))
@@ -55,6 +59,7 @@ def test_a_published_wilson_interval():
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
 
 
+@UNTIMED
 @given(both=answers.map(lambda pair: (pair[0] > 0, pair[1] > 0)))
 def test_mcnemar_is_a_two_sided_sign_test_on_the_examples_that_differ(both):
     first, second = both
