@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.theme import ACCENT, Mode, colour, faint, figure, ink, quiet, safe, symbol
+from dashboard.theme import ACCENT, Mode, colour, faint, figure, ink, quiet, safe, symbol, type_order
 
 
 def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode) -> go.Figure:
@@ -20,7 +20,8 @@ def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode) -> go.F
         pairs: columns source, target, target_type, same_type (bool), similarity, transfer, seed.
     """
     fig = figure(mode, height=430)
-    for kind, group in pairs.groupby("target_type", sort=False):
+    for kind in type_order(pairs.target_type):
+        group = pairs[pairs.target_type == kind]
         for same, part in group.groupby("same_type", sort=True):
             fig.add_scatter(
                 x=part.similarity.to_numpy(np.float32), y=part.transfer.to_numpy(np.float32), mode="markers",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.theme import SPARE, TYPE_COLOURS, TYPE_SYMBOLS, Mode, colour, faint, figure, ink, safe, symbol
+from dashboard.theme import SPARE, TYPE_COLOURS, TYPE_SYMBOLS, Mode, colour, faint, figure, ink, safe, symbol, type_order
 
 SYMBOLS_3D = {
     "circle": "circle",
@@ -35,7 +35,7 @@ def space(
     """
     deep = "z" in points
     fig = figure(mode, height=600 if deep else 540)
-    groups = list(dict.fromkeys(points[by]))
+    groups = type_order(points[by]) if by == "type" else list(dict.fromkeys(points[by]))
     for place, group in enumerate(groups):
         part = points[points[by] == group]
         marker = {

@@ -93,12 +93,33 @@ def mean_spearman(
 def _permutation_p(transfer, similarity, value, rng, permutations, which) -> float:
     if not permutations:
         return np.nan
-    n, hits = transfer.shape[-1], 0
-    for _ in range(permutations):
-        order = rng.permutation(n)
-        shuffled = similarity[:, order][:, :, order]
-        hits += _mean(per_target(transfer, shuffled, **which).ravel()) >= value - 1e-12
-    return (1 + int(hits)) / (1 + permutations)
+    orders = rng.permuted(np.tile(np.arange(transfer.shape[-1]), (permutations, 1)), axis=1)
+    mask = usable(transfer, similarity, **which)
+    if np.array_equal(mask, np.broadcast_to(~np.eye(mask.shape[-1], dtype=bool), mask.shape)) and mask.shape[-1] > 3:
+        found = _shuffled_means(_unit(_ranks(transfer, mask)), _unit(_ranks(similarity, mask)), orders)
+    else:
+        found = np.array([_mean(per_target(transfer, similarity[:, order][:, :, order], **which).ravel()) for order in orders])
+    return (1 + int((found >= value - 1e-9).sum())) / (1 + permutations)
+
+
+def _unit(ranks: np.ndarray) -> np.ndarray:
+    """Columns of centred ranks at length one; constant columns stay zero."""
+    norm = np.sqrt((ranks**2).sum(axis=-2, keepdims=True))
+    return np.divide(ranks, norm, out=np.zeros_like(ranks), where=norm > 1e-9)
+
+
+def _shuffled_means(transfer: np.ndarray, similarity: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """Mean per-target correlation for each order of the tasks.
+
+    Where every pair but the diagonal counts, shuffling names shuffles ranks, so that nothing is ranked again.
+    """
+    clear, defined = (transfer != 0).any(axis=-2), (similarity != 0).any(axis=-2)
+    found = []
+    for order in orders:
+        valid = clear & defined[:, order]
+        total = (transfer * similarity[:, order][:, :, order]).sum()
+        found.append(total / max(int(valid.sum()), 1))
+    return np.array(found)
 
 
 def _mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:

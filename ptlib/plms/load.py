@@ -29,9 +29,9 @@ def load(plm: PlmInfo | Path | str, *, device: str | None = None, dtype: str | N
     device = choose_device(device)
     dtype = choose_dtype(device, dtype)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(info.folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(info.folder, local_files_only=True, trust_remote_code=False)
         model = AutoModelForMaskedLM.from_pretrained(
-            info.folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype),
+            info.folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=getattr(torch, dtype),
             attn_implementation="sdpa",
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -1,0 +1,130 @@
+"""The real worker process, killed, cancelled and hindered while it works."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ptlib.runs import api, plan, queue, select, supervise, tables
+from ptlib.store import Store
+
+
+@pytest.fixture
+def cells(library):
+    return plan(library, select(library))
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch, tiny_library):
+    """Workers read the tiny library; none outlives its test."""
+    monkeypatch.setenv("PTLIB_LIBRARY", str(tiny_library))
+    yield
+    for process in supervise._started.values():
+        process.kill()
+        process.wait()
+    supervise._started.clear()
+
+
+def until(condition, seconds=60):
+    """Waits for a condition; fails the test when it does not come."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    pytest.fail("waited too long")
+
+
+def kill(store):
+    for worker in supervise.workers(store):
+        os.kill(worker["pid"], signal.SIGKILL)
+    supervise._started[store.folder].wait()
+
+
+def test_kill_in_mid_run_loses_nothing_and_repeats_nothing(store, library, cells, tmp_path):
+    run = queue.start(store, cells, "all", "test")
+    supervise.ensure_worker(store)
+    until(lambda: queue.progress(store, run).done >= 5)
+    kill(store)
+    finished = store.results([cell.key for cell in cells])
+    assert 5 <= len(finished) < len(cells)
+    for key in finished.index:
+        assert store.result_arrays(key)
+    item = api.wait(store, run)
+    assert (item.state, item.done) == ("done", len(cells))
+    after = store.results(list(finished.index))
+    assert (after.created == finished.created).all(), "a finished cell was computed again"
+
+    clean = Store(tmp_path / "clean")
+    api.wait(clean, queue.start(clean, cells, "all", "test"))
+    keys = sorted(cell.key for cell in cells)
+    columns = ["value", "ci_low", "ci_high", "n", "tensor"]
+    assert store.results(keys)[columns].sort_index().equals(clean.results(keys)[columns].sort_index())
+
+
+def test_cancel_takes_effect_soon_and_resume_goes_on(store, cells):
+    run = queue.start(store, cells, "all", "test")
+    supervise.ensure_worker(store)
+    until(lambda: queue.progress(store, run).done >= 1)
+    queue.cancel(store, run)
+    until(lambda: not queue.progress(store, run).open, seconds=10)
+    item = queue.progress(store, run)
+    assert item.done + item.cancelled == len(cells)
+    queue.resume(store, run)
+    assert api.wait(store, run).state == "done"
+
+
+def test_a_worker_that_does_not_listen_is_ended(store, cells, monkeypatch):
+    """The worker is stopped (SIGSTOP), so that it can look up no cancel and answer no SIGTERM."""
+    monkeypatch.setattr(supervise, "GRACE_SECONDS", 0.3)
+    run = queue.start(store, cells, "all", "test")
+    supervise.ensure_worker(store)
+    until(lambda: queue.progress(store, run).done >= 1)
+    for worker in supervise.workers(store):
+        os.kill(worker["pid"], signal.SIGSTOP)
+    queue.cancel(store, run)
+
+    def ended():
+        supervise.enforce_cancel(store)
+        process = supervise._started[store.folder]
+        return process.poll() is not None and not queue.progress(store, run).open
+
+    until(ended, seconds=20)
+    assert queue.progress(store, run).cancelled
+
+
+def test_only_one_worker_for_a_device(store, cells):
+    run = queue.start(store, cells, "all", "test")
+    supervise.ensure_worker(store)
+    until(lambda: supervise.workers(store))
+    second = subprocess.run([sys.executable, "-m", "ptlib.runs.worker", "--cache", str(store.folder)], timeout=60, check=False)
+    assert second.returncode == 0
+    assert len(supervise.workers(store)) == 1
+    api.wait(store, run)
+
+
+def test_a_worker_told_to_end_gives_its_cells_back(store, cells):
+    run = queue.start(store, cells, "all", "test")
+    supervise.ensure_worker(store)
+    until(lambda: queue.progress(store, run).done >= 1)
+    for worker in supervise.workers(store):
+        os.kill(worker["pid"], signal.SIGTERM)
+    supervise._started[store.folder].wait(timeout=20)
+    item = queue.progress(store, run)
+    assert item.running == 0
+    assert supervise.workers(store) == []
+
+
+def test_a_read_only_tensor_folder_fails_cells_with_a_sentence(store, library, cells):
+    (store.folder / "tensors").write_text("in the way")
+    run = queue.start(store, cells[:3], "some", "test")
+    item = api.wait(store, run)
+    assert (item.state, item.failed) == ("failed", 3)
+    assert queue.errors(store, run).error.str.len().gt(20).all()
+    (store.folder / "tensors").unlink()
+    queue.resume(store, run)
+    assert api.wait(store, run).state == "done"
+    assert not tables.missing(store, cells[:3])

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ptlib.neurons.overlap import activated, overlap, overlap_per_layer
+from ptlib.neurons.stimulate import stimulate
+
+
+def slow_on(one, other):
+    both = sum(1 for a, b in zip(one.ravel(), other.ravel(), strict=True) if a and b)
+    return both / (np.sqrt(one.sum()) * np.sqrt(other.sum())) if one.any() and other.any() else np.nan
+
+
+@settings(deadline=None, max_examples=50)
+@given(arrays(bool, (4, 3, 7)), st.sampled_from([None, [0], [1, 2]]))
+def test_on_is_its_definition(active, layers):
+    found = overlap(active, layers)
+    chosen = active if layers is None else active[:, layers]
+    for a in range(4):
+        for b in range(4):
+            expected = slow_on(chosen[a], chosen[b])
+            assert found[a, b] == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def test_layers_one_by_one():
+    active = np.random.default_rng(0).random((3, 4, 9)) > 0.5
+    assert np.array_equal(overlap_per_layer(active)[2], overlap(active, [2]))
+
+
+def test_activated_means_above_zero():
+    assert activated(np.array([-1.0, -0.0, 0.0, 1e-8])).tolist() == [False, False, False, True]
+
+
+def test_each_prompt_stimulates_differently(tiny_plm, library):
+    prompts = [library.prompt(f"tiny-1/{name}").load() for name in ("films-s0", "meals-s0")]
+    found = stimulate(tiny_plm, prompts)
+    assert found.shape == (2, 3, 48)
+    assert found.dtype == np.float32
+    assert np.array_equal(stimulate(tiny_plm, prompts[1:])[0], found[1])
+    assert not np.allclose(found[0], found[1])
+
+
+def test_hooks_are_gone_also_after_an_error(tiny_plm):
+    layers = tiny_plm.model.roberta.encoder.layer
+
+    def broken():
+        with tiny_plm.watch_neurons():
+            assert all(layer.intermediate._forward_hooks for layer in layers)
+            raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        broken()
+    assert not any(layer.intermediate._forward_hooks for layer in layers)

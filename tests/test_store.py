@@ -1,0 +1,87 @@
+import sqlite3
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from ptlib.errors import StoreError
+from ptlib.store import Store
+
+
+def put(store, key="k", **more):
+    store.put({"key": key, "kind": "score", "plm": "p", "prompt": "q", "value": 0.5, **more}, {"predictions": np.arange(5)})
+
+
+def test_round_trip_in_another_instance(store):
+    put(store)
+    found = Store(store.folder)
+    assert found.results(["k", "absent"]).value.to_dict() == {"k": 0.5}
+    assert found.present(["k", "absent"]) == {"k"}
+    assert found.result_arrays("k")["predictions"].tolist() == [0, 1, 2, 3, 4]
+    assert found.result_arrays("absent") is None
+
+
+def test_the_cache_is_private(store):
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+
+
+def test_same_bytes_one_file(store):
+    put(store, "a")
+    put(store, "b")
+    assert len(list(store.folder.glob("tensors/*/*.safetensors"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
+def test_damage_is_found_said_and_computed_again(store, damage):
+    put(store)
+    path = next(store.folder.glob("tensors/*/*.safetensors"))
+    data = path.read_bytes()
+    if damage == "truncate":
+        path.write_bytes(data[:-3])
+    elif damage == "flip":
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    else:
+        path.unlink()
+    with pytest.raises(StoreError, match=r"missing|damaged"):
+        store.result_arrays("k")
+    assert store.present(["k"]) == set()
+    put(store)
+    assert store.result_arrays("k")["predictions"].size == 5
+
+
+def test_a_failed_transaction_leaves_nothing(store):
+    def broken():
+        with store.write() as db:
+            db.execute("INSERT INTO runs VALUES ('r', 0, 't', 'me', NULL)")
+            raise KeyError("half way")
+
+    with pytest.raises(KeyError):
+        broken()
+    with store.read() as db:
+        assert db.execute("SELECT count(*) FROM runs").fetchone()[0] == 0
+
+
+def test_many_writers(store):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: put(store, f"k{number}"), range(64)))
+    assert len(store.present([f"k{number}" for number in range(64)])) == 64
+
+
+def test_unwritable_cache(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreError, match=r"cannot be written.*PTLIB_CACHE"):
+        Store(tmp_path / "file" / "cache")
+
+
+def test_a_database_that_is_none(tmp_path):
+    (tmp_path / "ptlib.sqlite").write_bytes(b"this is not a database, it is a text of some length" * 40)
+    with pytest.raises(StoreError, match="cannot be written"):
+        Store(tmp_path)
+
+
+def test_newer_schema(store):
+    with sqlite3.connect(store.path) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match=r"newer version.*schema 99"):
+        Store(store.folder)
