@@ -22,7 +22,7 @@ REDRAW_SECONDS = 2.0
 
 def plain(text: object) -> str:
     """Text from files as it stands, in places that read Markdown."""
-    return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#+-.!|~<>$:&" else mark for mark in str(text))
+    return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#|~<>$:&" else mark for mark in str(text))
 
 
 def guard(body: Callable[[], None]) -> None:

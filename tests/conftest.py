@@ -13,6 +13,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
+for name in ("PTLIB_LIBRARY", "PTLIB_CACHE"):
+    os.environ.pop(name, None)
 
 WORDS = [
     "the",

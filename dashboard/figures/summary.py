@@ -47,7 +47,9 @@ def type_effect(rows: pd.DataFrame, mode: Mode) -> go.Figure:
         text=[f"{value:.2f}" for value in rows.value], textposition="inside", insidetextanchor="start",
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
     )  # fmt: skip
-    fig.add_vline(x=1, line={"color": faint(mode), "dash": "dot", "width": 1.5}, annotation_text="own prompt", annotation_position="top left")
+    fig.add_vline(
+        x=1, line={"color": faint(mode), "dash": "dot", "width": 1.5}, annotation_text="own prompt", annotation_position="top left"
+    )
     fig.update_xaxes(title="relative performance", range=[0, 1.1])
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig

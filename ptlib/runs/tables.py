@@ -13,6 +13,7 @@ from ptlib.runs.plan import Cell, Selection, score_cells, stimulation_cells
 from ptlib.store import Store
 
 NO_PROMPT = "no prompt"
+COLUMNS = ["key", "plm", "prompt", "source", "source_type", "target", "target_type", "seed", "insertion", "kind"]
 
 
 def scores(store: Store, library: Library, selection: Selection) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def scores(store: Store, library: Library, selection: Selection) -> pd.DataFrame
                      "source_type": entry.type if entry else "none", "target": cell.task,
                      "target_type": library.task(cell.task).type, "seed": entry.seed if entry else None,
                      "insertion": cell.insertion, "kind": kind})  # fmt: skip
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=COLUMNS)
     found = store.results([cell.key for cell in cells])
     columns = ["metric", "value", "n", "ci_low", "ci_high", "seconds", "device", "created"]
     table = table.join(found[columns], on="key")
