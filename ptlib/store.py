@@ -8,7 +8,9 @@ beside its place and renamed, and checked against its name when it is read.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,7 +128,7 @@ class Store:
         path = self._tensor(digest)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{digest}.{os.getpid()}.part")
+            part = path.with_name(f".{digest}.{secrets.token_hex(4)}.part")
             with part.open("wb") as file:
                 file.write(data)
                 file.flush()
@@ -152,32 +154,39 @@ class Store:
                              mend="Run its cells again; the damaged result is dropped.")  # fmt: skip
         return load(data)
 
-    def result_arrays(self, key: str) -> dict[str, np.ndarray] | None:
-        """Arrays of a result, or None where there is none. A damaged result is dropped, so that it is run again."""
-        with self.read() as db:
-            row = db.execute("SELECT tensor FROM results WHERE key = ?", [key]).fetchone()
-        if row is None:
+    def result_arrays(self, key: str, tensor: str | None = None) -> dict[str, np.ndarray] | None:
+        """Arrays of a result, or None where there is none. A damaged result is dropped, so that it is run again.
+
+        ``tensor``: the name of its file, where the caller knows it from :meth:`present`.
+
+        Raises:
+            StoreError: the result was damaged.
+        """
+        tensor = tensor or self.present([key]).get(key)
+        if tensor is None:
             return None
         try:
-            return self.arrays(row["tensor"])
+            return self.arrays(tensor)
         except StoreError:
             with self.write() as db:
                 db.execute("DELETE FROM results WHERE key = ?", [key])
-            self._tensor(row["tensor"]).unlink(missing_ok=True)
+            self._tensor(tensor).unlink(missing_ok=True)
             raise
 
     def results(self, keys: Sequence[str]) -> pd.DataFrame:
         """Rows of the results that are there, indexed by key."""
-        with self.read() as db:
-            db.execute("CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY)")
-            db.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", [(key,) for key in keys])
-            cursor = db.execute("SELECT results.* FROM results JOIN wanted USING (key)")
-            names = [column[0] for column in cursor.description]
-            return pd.DataFrame([tuple(row) for row in cursor], columns=names).set_index("key")
+        names, rows = self._wanted(keys, "*")
+        return pd.DataFrame(rows, columns=names).set_index("key")
 
-    def present(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that have a result."""
-        return set(self.results(keys).index)
+    def present(self, keys: Sequence[str]) -> dict[str, str]:
+        """Those of the keys that have a result, with the name of its file of arrays."""
+        return dict(self._wanted(keys, "key, tensor")[1])
+
+    def _wanted(self, keys: Sequence[str], columns: str) -> tuple[list[str], list[tuple]]:
+        with self.read() as db:
+            db.row_factory = None
+            cursor = db.execute(f"SELECT {columns} FROM results WHERE key IN (SELECT value FROM json_each(?))", [json.dumps(list(keys))])
+            return [column[0] for column in cursor.description], cursor.fetchall()
 
     def _tensor(self, digest: str) -> Path:
         return self.folder / "tensors" / digest[:2] / f"{digest}.safetensors"

@@ -55,8 +55,13 @@ def _relative(table: pd.DataFrame) -> pd.Series:
 
 def score_matrix(table: pd.DataFrame, prompts: Sequence[str], tasks: Sequence[str], column: str = "value") -> np.ndarray:
     """(prompts, tasks) float64, NaN where missing, rows by unique prompt name."""
-    return table.pivot_table(index="prompt", columns="target", values=column, dropna=False).reindex(
-        index=list(prompts), columns=list(tasks)).to_numpy(dtype=float)  # fmt: skip
+    row = {name: place for place, name in enumerate(prompts)}
+    place = {name: number for number, name in enumerate(tasks)}
+    found = np.full((len(row), len(place)), np.nan)
+    for prompt, target, value in zip(table["prompt"], table["target"], table[column], strict=True):
+        if prompt in row and target in place:
+            found[row[prompt], place[target]] = value
+    return found
 
 
 def stimulations(store: Store, library: Library, selection: Selection) -> tuple[np.ndarray, list[Cell], list[Cell]]:
@@ -66,9 +71,11 @@ def stimulations(store: Store, library: Library, selection: Selection) -> tuple[
         (prompts, layers, ffn) float32; the cells it belongs to, in order; the cells that are missing.
     """
     found, present, missing = [], [], []
-    for cell in stimulation_cells(library, selection):
+    cells = stimulation_cells(library, selection)
+    known = store.present([cell.key for cell in cells])
+    for cell in cells:
         try:
-            arrays = store.result_arrays(cell.key)
+            arrays = store.result_arrays(cell.key, known.get(cell.key)) if cell.key in known else None
         except StoreError:
             arrays = None
         if arrays is None:
