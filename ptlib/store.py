@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import secrets
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,12 @@ CREATE TABLE workers (
 """
 BUSY_SECONDS = 20
 
+log = logging.getLogger("ptlib.store")
+
+
+class Damaged(StoreError):
+    """A stored array is not what was written; its results count as missing from now on."""
+
 
 def default_cache() -> Path:
     """``PTLIB_CACHE``, or ``cache/`` beside the package."""
@@ -60,12 +68,16 @@ class Store:
         """Opens or makes the cache (mode 0700).
 
         Raises:
-            StoreError: the folder cannot be made or written, or was made by a newer version.
+            StoreError: the folder cannot be made or written, is shared with other users, or was made by a newer version.
         """
         self.folder = Path(folder) if folder is not None else default_cache()
         self.path = self.folder / "ptlib.sqlite"
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.folder.stat().st_mode & stat.S_ISVTX:
+                # Closing a folder such as /tmp to everyone else would break the machine.
+                raise StoreError("the cache folder is shared with other users", where=self.folder,
+                                 mend="Name a folder of its own in PTLIB_CACHE.")  # fmt: skip
             self.folder.chmod(0o700)
             with self.write() as db:
                 version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -73,43 +85,41 @@ class Store:
                     for statement in SCHEMA.split(";"):
                         db.execute(statement)
                     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError("the cache cannot be written", where=self.folder, found=error,
-                             mend="Make the folder writable, free disk space, or name another one in PTLIB_CACHE.") from error  # fmt: skip
+        except OSError as error:
+            raise _unusable("written", self.folder, error) from error
         if version > SCHEMA_VERSION:
             raise StoreError("the cache was made by a newer version", where=self.path, found=f"schema {version}",
                              expected=f"schema {SCHEMA_VERSION}", mend="Update, or name another folder in PTLIB_CACHE.")  # fmt: skip
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        return db
+    @contextmanager
+    def _connection(self, use: str) -> Iterator[sqlite3.Connection]:
+        db = None
+        try:
+            db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            yield db
+        except sqlite3.Error as error:
+            raise _unusable(use, self.folder, error) from error
+        finally:
+            # Closing rolls back a transaction that did not come to its end.
+            if db is not None:
+                db.close()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection for queries."""
-        db = self._connect()
-        try:
+        """A connection for queries. Raises StoreError when the database fails."""
+        with self._connection("read") as db:
             yield db
-        finally:
-            db.close()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that holds the write lock from its start; all or nothing."""
-        db = self._connect()
-        try:
+        """One transaction that holds the write lock from its start; all or nothing. Raises StoreError when the database fails."""
+        with self._connection("written") as db:
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-        finally:
-            db.close()
 
     def put(self, row: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps a finished result: its arrays first, then its row, so that a row never names a missing file."""
@@ -120,38 +130,43 @@ class Store:
                        list(found.values()))  # fmt: skip
 
     def put_arrays(self, arrays: Mapping[str, np.ndarray]) -> str:
-        """Writes arrays to a file named by the sha256 of its bytes, and returns that name."""
+        """Writes arrays to a file named by the sha256 of its bytes, and returns that name.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
         from safetensors.numpy import save
 
         data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
         digest = hashlib.sha256(data).hexdigest()
         path = self._tensor(digest)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{digest}.{secrets.token_hex(4)}.part")
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write_whole(path, data)
+        except OSError as error:
+            raise _unusable("written", self.folder, error) from error
         return digest
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
         """Arrays by name.
 
         Raises:
-            StoreError: the file is missing or its bytes are not those that were written.
+            Damaged: the file is missing or its bytes are not those that were written.
+            StoreError: the file is there and cannot be read.
         """
         from safetensors.numpy import load
 
         path = self._tensor(digest)
         try:
             data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise Damaged("a stored array is missing", where=path, mend="Run its cells again.") from error
         except OSError as error:
-            raise StoreError("a stored array is missing", where=path, mend="Run its cells again.") from error
+            raise _unusable("read", path, error) from error
         if hashlib.sha256(data).hexdigest() != digest:
-            raise StoreError("a stored array was damaged", where=path, expected="the bytes its name stands for",
-                             mend="Run its cells again; the damaged result is dropped.")  # fmt: skip
+            raise Damaged("a stored array was damaged", where=path, expected="the bytes its name stands for",
+                          mend="Run its cells again; the damaged result is dropped.")  # fmt: skip
         return load(data)
 
     def result_arrays(self, key: str, tensor: str | None = None) -> dict[str, np.ndarray] | None:
@@ -160,17 +175,20 @@ class Store:
         ``tensor``: the name of its file, where the caller knows it from :meth:`present`.
 
         Raises:
-            StoreError: the result was damaged.
+            Damaged: the file is missing or broken; all results that name it are dropped.
+            StoreError: the file cannot be read; nothing is dropped.
         """
         tensor = tensor or self.present([key]).get(key)
         if tensor is None:
             return None
         try:
             return self.arrays(tensor)
-        except StoreError:
+        except Damaged as error:
+            log.warning("%s", error)
             with self.write() as db:
-                db.execute("DELETE FROM results WHERE key = ?", [key])
-            self._tensor(tensor).unlink(missing_ok=True)
+                db.execute("DELETE FROM results WHERE tensor = ?", [tensor])
+            with suppress(OSError):
+                self._tensor(tensor).unlink(missing_ok=True)
             raise
 
     def results(self, keys: Sequence[str]) -> pd.DataFrame:
@@ -190,3 +208,21 @@ class Store:
 
     def _tensor(self, digest: str) -> Path:
         return self.folder / "tensors" / digest[:2] / f"{digest}.safetensors"
+
+
+def _unusable(use: str, place: Path, error: Exception) -> StoreError:
+    return StoreError(f"the cache cannot be {use}", where=place, found=error,
+                      mend="Make the folder writable, free disk space, or name another one in PTLIB_CACHE.")  # fmt: skip
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    # Threads and processes may write the same bytes at once: each has a part of its own.
+    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

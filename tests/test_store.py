@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from ptlib.errors import StoreError
-from ptlib.store import Store
+from ptlib.store import Damaged, Store
 
 
 def put(store, key="k", **more):
@@ -85,3 +86,48 @@ def test_newer_schema(store):
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match=r"newer version.*schema 99"):
         Store(store.folder)
+
+
+def test_damage_drops_every_result_of_the_file(store):
+    put(store, "a")
+    put(store, "b")
+    next(store.folder.glob("tensors/*/*.safetensors")).write_bytes(b"")
+    with pytest.raises(Damaged):
+        store.result_arrays("a")
+    assert not store.present(["a", "b"])
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_a_damaged_one(store):
+    put(store)
+    path = next(store.folder.glob("tensors/*/*.safetensors"))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreError, match="cannot be read") as failure:
+        store.result_arrays("k")
+    assert not isinstance(failure.value, Damaged)
+    assert "k" in store.present(["k"])
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_part(store, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"cannot be written.*No space left"):
+        put(store)
+    assert not [path for path in store.folder.rglob("*") if path.suffix in (".part", ".safetensors")]
+    assert not store.present(["k"])
+
+
+def test_a_database_that_fails_later_is_a_sentence(store):
+    with store.write() as db:
+        db.execute("DROP TABLE results")
+    with pytest.raises(StoreError, match=r"cannot be read.*no such table"):
+        store.present(["k"])
+
+
+def test_a_shared_folder_is_refused_and_stays_open(tmp_path):
+    tmp_path.chmod(0o1777)
+    with pytest.raises(StoreError, match="shared with other users"):
+        Store(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
