@@ -48,7 +48,7 @@ def transfer_matrix(
 ) -> go.Figure:  # fmt: skip
     """Source prompts (rows) on target tasks (columns), grouped by type; own prompts framed, missing cells crossed out.
 
-    Every cell carries an invisible marker with ``customdata`` (row, column), since plotly reports no clicks on heatmaps.
+    Every cell carries an invisible marker at (column, row), since plotly reports no clicks on heatmaps.
 
     Args:
         values: (sources, targets), NaN where missing; scores, or relative performance.
@@ -84,7 +84,7 @@ def transfer_matrix(
         marker={"symbol": "x-thin", "size": 9, "line": {"color": faint(mode), "width": 1}},
     )  # fmt: skip
     fig.add_scatter(
-        x=x, y=y, mode="markers", customdata=np.stack([y, x], axis=1), hovertext=notes, hoverinfo="text", name="cells",
+        x=x, y=y, mode="markers", hovertext=notes, hoverinfo="text", name="cells",
         marker={"symbol": "square", "size": 26, "opacity": 0, "color": ink(mode)},
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
     )  # fmt: skip

@@ -65,8 +65,8 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
         table=table, on_select="rerun", selection_mode="points",
     )  # fmt: skip
     points = event.selection.points if event else []
-    if points and points[0].get("customdata"):
-        row, place = (int(number) for number in points[0]["customdata"][:2])
+    if points:
+        row, place = int(points[0]["y"]), int(points[0]["x"])
         wanted = f"{rows[row]}~{targets.names[place]}"
         if st.query_params.get("cell") != wanted:
             st.query_params["cell"] = wanted

@@ -67,7 +67,10 @@ def filled(server, browser):
     assert "251 of 251 cells missing" in tab.page.locator("[data-testid=stMain]").inner_text()
     tab.page.get_by_role("button", name="Run missing cells").click()
     tab.page.get_by_role("button", name="Cancel").wait_for(timeout=30_000)
-    tab.page.get_by_text(re.compile("· complete")).wait_for(timeout=240_000)
+    tab.page.wait_for_function(
+        "document.querySelector('[data-testid=stMain]').innerText.includes('· complete') && !document.body.innerText.includes('Cancel')",
+        timeout=240_000,
+    )
     tab.settle()
     tab.check()
     yield address
@@ -78,7 +81,7 @@ def test_the_matrix_is_there_and_a_cell_opens(filled, browser):
     tab = Tab(browser)
     tab.open(f"{filled}/transfer?{SELECTION}")
     cells = tab.page.locator(".js-plotly-plot").first
-    assert tab.page.evaluate("document.querySelector('.js-plotly-plot').data[0].z.length || 1")
+    cells.locator(".main-svg").first.wait_for(timeout=30_000)
     drag = cells.locator(".nsewdrag").first.bounding_box()
     # The second row and the first column of fifteen rows and thirteen columns.
     tab.page.mouse.click(drag["x"] + drag["width"] * 0.5 / 13, drag["y"] + drag["height"] * 1.5 / 15)

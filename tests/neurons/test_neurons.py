@@ -4,8 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from ptlib.errors import PromptError
 from ptlib.neurons.overlap import activated, overlap, overlap_per_layer
 from ptlib.neurons.stimulate import stimulate
+from ptlib.prompts import SoftPrompt
 
 
 def slow_on(one, other):
@@ -53,3 +55,27 @@ def test_hooks_are_gone_also_after_an_error(tiny_plm):
     with pytest.raises(ValueError, match="inside"):
         broken()
     assert not any(layer.intermediate._forward_hooks for layer in layers)
+
+
+def test_neurons_beyond_numbers_are_refused(tiny_plm):
+    """NaN > 0 is False: such a prompt would look as if it activated nothing."""
+    with pytest.raises(PromptError, match=r"prompt huge.*not finite numbers"):
+        stimulate(tiny_plm, [SoftPrompt(np.full((5, 32), 1e30, np.float32), "huge", "", "")])
+
+
+def test_a_prompt_that_activates_nothing_has_no_overlap():
+    active = np.zeros((2, 1, 4), bool)
+    active[0, 0, :2] = True
+    found = overlap(active)
+    assert found[0, 0] == 1
+    assert np.isnan(found[[0, 1, 1], [1, 0, 1]]).all()
+
+
+@settings(deadline=None, max_examples=50)
+@given(arrays(bool, (5, 2, 31)))
+def test_on_stays_within_zero_and_one_and_is_one_with_itself(active):
+    found = overlap(active)
+    known = found[~np.isnan(found)]
+    assert ((known >= 0) & (known <= 1)).all()
+    assert set(np.diag(found)[active.any(axis=(1, 2))]) <= {1.0}
+    assert np.array_equal(found, found.T, equal_nan=True)

@@ -120,3 +120,28 @@ def test_version_is_in_the_key():
     from ptlib.runs.plan import VERSIONS
 
     assert VERSIONS == {"score": EVALUATE_VERSION, "stimulation": STIMULATE_VERSION}
+
+
+def test_answers_that_are_not_numbers_are_no_score(tiny_plm, library):
+    """NaN would be taken for class 0 and score like a constant answer."""
+    huge = SoftPrompt(np.full((5, 32), 1e30, np.float32), "huge", "", "")
+    with pytest.raises(PromptError, match=r"prompt huge on films.*not finite numbers.*60 of 60 rows in float32"):
+        next(evaluate(tiny_plm, [huge], library.task("films")))
+
+
+def test_results_come_one_by_one(tiny_plm, library):
+    """What is finished before a stop is there."""
+    stop = []
+    results = evaluate(tiny_plm, [None, None], library.task("films"), should_stop=lambda: bool(stop))
+    assert next(results).n == 60
+    stop.append(True)
+    with pytest.raises(Stopped):
+        next(results)
+
+
+def test_gradients_are_left_as_they_were(tiny_plm, library):
+    results = evaluate(tiny_plm, [None, None], library.task("films"))
+    assert torch.is_grad_enabled()
+    next(results)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()

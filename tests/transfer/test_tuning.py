@@ -80,3 +80,48 @@ def test_baselines(tiny_plm, easy):
     share = np.bincount(easy.read("test").labels)[np.bincount(easy.read("train").labels).argmax()] / 128
     assert majority(easy) == share
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(60, 32), (128, 32), (10, 32), (33, 32), (5, 1)])
+def test_no_step_sees_more_examples_than_asked(tiny_plm, easy, rows, batch):
+    from ptlib.transfer.tokens import tokens_of
+    from ptlib.transfer.tuning import _batches
+
+    drawn = list(_batches(tokens_of(tiny_plm, easy, "train", rows), batch, 20, 0, "easy"))
+    assert len(drawn) == 20
+    assert all(1 <= len(found) <= batch and len(set(found)) == len(found) for found in drawn)
+    assert {row for found in drawn for row in found} <= set(range(rows))
+
+
+@pytest.mark.parametrize("wrong", [{"length": 1}, {"steps": 0}, {"batch": 0}])
+def test_settings_that_train_nothing(tiny_plm, easy, wrong):
+    (name,) = wrong
+    with pytest.raises(PromptError, match=f"{name} is too small to train a prompt"):
+        tune(tiny_plm, easy, **{"steps": 2, **wrong})
+
+
+def test_the_inert_row_stays_as_it_was_drawn(tiny_plm, easy, library):
+    source = library.prompt("tiny-1/films-s0").load()
+    values = tune(tiny_plm, easy, steps=5, lr=0.05, batch=8, init=source).prompt.values
+    assert np.array_equal(values[0], source.values[0])
+    assert (np.abs(values[1:] - source.values[1:]).max(axis=1) > 1e-3).all()
+
+
+def test_the_prompt_is_the_one_its_score_belongs_to(tiny_plm, easy):
+    tuned = tune(tiny_plm, easy, length=6, steps=24, lr=0.05, batch=16, evaluate_every=4)
+    again = next(evaluate(tiny_plm, [tuned.prompt], easy, split="validation"))
+    assert again.value == tuned.prompt.meta["validation"]
+    assert [point.step for point in tuned.curve] == [4, 8, 12, 16, 20, 24]
+
+
+def test_fine_tuning_repeats_itself_also_with_dropout(tiny_plm, easy):
+    for module in tiny_plm.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.3
+    torch.manual_seed(1)
+    state = torch.random.get_rng_state()
+    one = fine_tune(tiny_plm, easy, steps=4, seed=2)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.manual_seed(99)
+    assert np.array_equal(one.logits, fine_tune(tiny_plm, easy, steps=4, seed=2).logits)
+    assert not np.array_equal(one.logits, fine_tune(tiny_plm, easy, steps=4, seed=3).logits)
