@@ -25,9 +25,10 @@ def overlap(active: np.ndarray, layers: Sequence[int] | None = None) -> np.ndarr
     chosen = active if layers is None else active[:, list(layers)]
     states = chosen.reshape(len(chosen), -1).astype(np.float32)
     both = (states @ states.T).astype(np.float64)
-    size = np.sqrt(np.diag(both))
+    size = np.diag(both)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return both / np.outer(size, size)
+        # One root of the whole product: a root for each would put a prompt's overlap with itself beside 1.
+        return both / np.sqrt(np.outer(size, size))
 
 
 def overlap_per_layer(active: np.ndarray) -> np.ndarray:

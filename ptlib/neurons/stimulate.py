@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ptlib.errors import PromptError
 from ptlib.prompts import SoftPrompt
 
 STIMULATE_VERSION = "1"
@@ -22,7 +23,7 @@ def stimulate(plm: Any, prompts: Sequence[SoftPrompt]) -> np.ndarray:
         (prompts, layers, ffn) float32; > 0 means activated.
 
     Raises:
-        PromptError: a prompt of another width.
+        PromptError: a prompt of another width, or one that drives neurons beyond finite numbers.
     """
     found = np.empty((len(prompts), plm.layers, plm.ffn), dtype=np.float32)
     ids = torch.tensor([[plm.tokenizer.bos_token_id]], device=plm.device)
@@ -32,4 +33,7 @@ def stimulate(plm: Any, prompts: Sequence[SoftPrompt]) -> np.ndarray:
         with plm.watch_neurons() as seen:
             plm.answer_hidden(plm.inputs(torch.tensor(prompt.values, device=plm.device), ids, one))
         found[number] = seen[0][:, 0].float().cpu().numpy()
+        if not np.isfinite(found[number]).all():
+            raise PromptError("the prompt's neurons are not finite numbers", where=f"prompt {prompt.name} on {plm.info.id}",
+                              found=f"{plm.dtype}", mend="Check the prompt's values, or use float32.")  # fmt: skip
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ptlib.errors import PlmError
 from ptlib.plms.describe import PlmInfo, describe
@@ -30,12 +31,28 @@ def load(plm: PlmInfo | Path | str, *, device: str | None = None, dtype: str | N
     dtype = choose_dtype(device, dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(info.folder, local_files_only=True, trust_remote_code=False)
-        model = AutoModelForMaskedLM.from_pretrained(
+        model, report = AutoModelForMaskedLM.from_pretrained(
             info.folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=getattr(torch, dtype),
-            attn_implementation="sdpa",
+            attn_implementation="sdpa", output_loading_info=True,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise PlmError("the PLM does not load", where=info.folder, found=str(error).splitlines()[0][:200],
                        mend="Copy the folder again: config.json, model.safetensors and the tokenizer's files.") from error  # fmt: skip
+    _check_complete(info, model, tokenizer, report)
     model.requires_grad_(False).eval().to(device)
     return RobertaPlm(info, model, tokenizer, device, dtype)
+
+
+def _check_complete(info: PlmInfo, model: Any, tokenizer: Any, report: dict[str, Any]) -> None:
+    # transformers fills weights that the file lacks with random numbers, which would give plausible, meaningless scores.
+    if missing := sorted(report["missing_keys"]):
+        raise PlmError("weights are missing from the PLM's file", where=info.folder, found=f"no {', '.join(missing[:3])}",
+                       mend="Use a checkpoint saved with its masked language model head.")  # fmt: skip
+    absent = [name for name in ("mask_token", "bos_token") if getattr(tokenizer, f"{name}_id") is None]
+    if absent:
+        raise PlmError(f"the tokenizer has no {absent[0]}", where=info.folder,
+                       mend="Copy tokenizer.json and tokenizer_config.json of this PLM.")  # fmt: skip
+    largest, rows = max(tokenizer.get_vocab().values()), model.get_input_embeddings().weight.shape[0]
+    if largest >= rows:
+        raise PlmError("the tokenizer does not belong to the PLM", where=info.folder, found=f"token id {largest}",
+                       expected=f"at most {rows - 1}", mend="Copy the tokenizer's files of this PLM.")  # fmt: skip

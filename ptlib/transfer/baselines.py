@@ -27,22 +27,25 @@ def majority(task: Task, split: str = "test") -> float:
 def fine_tune(plm: Any, task: Task, *, steps: int = 150, lr: float = 5e-4, batch: int = 32, seed: int = 0) -> Evaluation:
     """Trains a copy of the whole PLM without a prompt and evaluates it on the test split: what the task allows.
 
-    AdamW with linear decay on the cross-entropy over the label words, read at the mask slot.
+    AdamW with linear decay on the cross-entropy over the label words, read at the mask slot. The seed decides the
+    order of the examples and what dropout drops.
     """
     tuned = copy.copy(plm)
     tuned.model = copy.deepcopy(plm.model).train().requires_grad_(True)
     tuned._embeddings = tuned.model.roberta.embeddings
     data = tokens_of(plm, task, "train")
     optimizer = torch.optim.AdamW(tuned.model.parameters(), lr=lr, weight_decay=0.01)
-    for step, rows in enumerate(_batches(data, batch, steps, seed, task.name)):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, (step + 1) / 10) * (1 - step / steps)
-        ids, lengths = data.batch(rows, tuned.model.config.pad_token_id, tuned.device)
-        hidden = tuned.answer_hidden(tuned.inputs(None, ids, lengths))
-        labels = torch.from_numpy(data.labels[rows]).to(tuned.device)
-        loss = functional.cross_entropy(tuned.label_logits(hidden, data.label_ids).float(), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for step, rows in enumerate(_batches(data, batch, steps, seed, task.name)):
+            for group in optimizer.param_groups:
+                group["lr"] = lr * min(1.0, (step + 1) / 10) * (1 - step / steps)
+            ids, lengths = data.batch(rows, tuned.model.config.pad_token_id, tuned.device)
+            hidden = tuned.answer_hidden(tuned.inputs(None, ids, lengths))
+            labels = torch.from_numpy(data.labels[rows]).to(tuned.device)
+            loss = functional.cross_entropy(tuned.label_logits(hidden, data.label_ids).float(), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
     tuned.model.eval()
     return next(evaluate(tuned, [None], task))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ptlib.errors import PromptError, RunError
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task, metrics
 from ptlib.transfer.batching import batches, budget
@@ -65,11 +66,12 @@ class Evaluation(NamedTuple):
 
 
 OUT_OF_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
+# On a CPU torch reports exhausted memory as a plain RuntimeError; its allocator's words differ by operating system.
+OUT_OF_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 def _ran_out(error: BaseException) -> bool:
-    # On a CPU torch reports exhausted memory as a RuntimeError that names its allocator.
-    return isinstance(error, OUT_OF_MEMORY) or "not enough memory" in str(error) or "out of memory" in str(error)
+    return isinstance(error, OUT_OF_MEMORY) or any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
 
 
 @torch.inference_mode()
@@ -93,8 +95,8 @@ def evaluate(
         should_stop: asked between batches.
 
     Raises:
-        PromptError: a prompt of another width. TaskError: data, texts or label words the PLM cannot use.
-        Stopped: ``should_stop`` said so.
+        PromptError: a prompt of another width, or one whose answers are not finite numbers. TaskError: data, texts or label words the PLM cannot use.
+        RunError: memory ran out on a single text. Stopped: ``should_stop`` said so.
     """
     for prompt in prompts:
         if prompt is not None:
@@ -107,6 +109,7 @@ def evaluate(
         tokens = tokens_per_batch or budget(len(lengths), float(np.mean(lengths)), slots)
         work = _Work(plm, data, shortcuts, should_stop)
         logits, halvings = work.run(prompt, batches(lengths, slots, tokens))
+        _check_finite(plm, prompt, task, logits)
         yield _scored(plm, prompt, task, data, logits, time.perf_counter() - started, sum(lengths), halvings)
 
 
@@ -126,13 +129,19 @@ class _Work(NamedTuple):
             rows = todo.pop()
             try:
                 logits[rows] = self.forward(values, rows)
+                continue
             except (RuntimeError, MemoryError) as error:
-                if not _ran_out(error) or len(rows) == 1:
+                if not _ran_out(error):
                     raise
-                halvings += 1
-                todo = [half for batch in todo for half in _halves(batch)] + list(reversed(_halves(rows)))
-                if self.plm.device.startswith("cuda"):
-                    torch.cuda.empty_cache()
+                if len(rows) == 1:
+                    raise RunError("memory ran out on a single text", where=f"{self.plm.info.id} on {self.plm.device}",
+                                   found=f"{len(self.data.ids[rows[0]])} tokens", mend="Free memory on the device, "
+                                   "choose a smaller PLM or dtype, or set max_length in the task's TOML.") from error  # fmt: skip
+            # Only here, after the error, are the failed pass's tensors free.
+            halvings += 1
+            todo = [half for batch in todo for half in _halves(batch)] + list(reversed(_halves(rows)))
+            if self.plm.device.startswith("cuda"):
+                torch.cuda.empty_cache()
         return logits, halvings
 
     def forward(self, values: torch.Tensor | None, rows: list[int]) -> np.ndarray:
@@ -145,6 +154,16 @@ class _Work(NamedTuple):
 def _halves(rows: list[int]) -> list[list[int]]:
     middle = (len(rows) + 1) // 2
     return [half for half in (rows[:middle], rows[middle:]) if half]
+
+
+def _check_finite(plm: Any, prompt: SoftPrompt | None, task: Task, logits: np.ndarray) -> None:
+    # The largest of NaNs is class 0: without this, a broken prompt would score like a constant answer.
+    wrong = int((~np.isfinite(logits)).any(axis=1).sum())
+    if wrong:
+        name = "no prompt" if prompt is None else f"prompt {prompt.name}"
+        raise PromptError("the PLM's answers are not finite numbers", where=f"{name} on {task.name}, {plm.info.id}",
+                          found=f"{wrong} of {len(logits)} rows in {plm.dtype}",
+                          mend="Check the prompt's values, or evaluate in float32.")  # fmt: skip
 
 
 def _scored(

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ptlib.errors import PromptError, TaskError
 from ptlib.prompts import SoftPrompt, random_prompt
+from ptlib.prompts.insertion import INERT_ROWS
 from ptlib.tasks import Task
 from ptlib.transfer.evaluate import evaluate
 from ptlib.transfer.tokens import Tokens, tokens_of
@@ -61,14 +62,17 @@ def tune(
 
     Args:
         plm: frozen PLM; its weights are not changed.
-        length: soft tokens, the inert ones included.
+        length: soft tokens, the inert ones included: 2 at least.
+        batch: most examples a step.
         init: prompt to start from; None starts from Gaussian rows as wide as the word embeddings.
         examples: first rows of the training split to use; None takes all.
         evaluate_every: steps between validations; None validates four times.
 
     Raises:
-        PromptError: the loss became NaN or infinite; says at which step. TaskError: no training or validation data.
+        PromptError: settings that train nothing, or a loss that became NaN or infinite; says at which step.
+        TaskError: no training or validation data.
     """
+    _check_settings(task, length if init is None else init.length, steps, batch)
     for split in ("train", "validation"):
         if split not in task.splits:
             raise TaskError(f"prompt tuning needs a {split} split", where=task.source, found=f"{sorted(task.splits)}")
@@ -104,6 +108,14 @@ def tune(
     return Tuned(best, curve)
 
 
+def _check_settings(task: Task, length: int, steps: int, batch: int) -> None:
+    least = len(INERT_ROWS["thunlp"]) + 1
+    for what, value, at_least in (("length", length, least), ("steps", steps, 1), ("batch", batch, 1)):
+        if value < at_least:
+            raise PromptError(f"{what} is too small to train a prompt", where=f"prompt tuning on {task.name}",
+                              found=value, expected=f"{at_least} at least")  # fmt: skip
+
+
 def _start(plm: Any, task: Task, length: int, seed: int) -> SoftPrompt:
     std = float(plm.model.get_input_embeddings().weight.float().std())
     return random_prompt(length, plm.hidden, std, _seed(task.name, seed), plm.info.fingerprint)
@@ -121,7 +133,7 @@ def _batches(data: Tokens, batch: int, steps: int, seed: int, task: str) -> Iter
     while drawn < steps:
         pool = rng.permutation(len(lengths))[: BUCKET * batch]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        parts = np.array_split(pool, max(1, len(pool) // batch))
+        parts = np.array_split(pool, math.ceil(len(pool) / batch))
         for number in rng.permutation(len(parts))[: steps - drawn]:
             yield parts[number].tolist()
             drawn += 1
