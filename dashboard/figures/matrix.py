@@ -45,6 +45,7 @@ def _type_strips(fig: go.Figure, axis: Axis, side: str, mode: Mode) -> None:
 def transfer_matrix(
     values: np.ndarray, sources: Axis, targets: Axis, *, low: np.ndarray, high: np.ndarray, count: np.ndarray,
     own: Sequence[tuple[int, int]], relative: bool, mode: Mode, selected: tuple[int, int] | None = None,
+    spread: str = "95 % interval",
 ) -> go.Figure:  # fmt: skip
     """Source prompts (rows) on target tasks (columns), grouped by type; own prompts framed, missing cells crossed out.
 
@@ -52,7 +53,7 @@ def transfer_matrix(
 
     Args:
         values: (sources, targets), NaN where missing; scores, or relative performance.
-        low, high: interval ends, shown on hover.
+        low, high: ends of what ``spread`` names, shown on hover.
         count: examples of each cell.
         own: (row, column) of own prompts.
     """
@@ -62,6 +63,9 @@ def transfer_matrix(
     scale_title = "relative<br>performance" if relative else "accuracy"
     fig.add_heatmap(
         z=values.astype(np.float32), zmin=0.25, zmax=top, colorscale=SEQUENTIAL, hoverinfo="skip",
+        # Plotly fits the size of these numbers to the cells, so that they never overlap on a phone.
+        text=[[f"{value:.2f}".removeprefix("0") if np.isfinite(value) else "" for value in line] for line in values],
+        texttemplate="%{text}" if columns <= WRITE_NUMBERS else None,
         colorbar={"title": {"text": scale_title, "side": "top"}, "thickness": 10, "len": 0.6, "outlinewidth": 0},
     )  # fmt: skip
     y, x = np.divmod(np.arange(rows * columns), columns)
@@ -70,15 +74,9 @@ def transfer_matrix(
     what = "relative performance" if relative else "accuracy"
     notes = [
         f"<b>{safe(sources.names[r])}</b> on <b>{safe(targets.names[c])}</b><br>"
-        + (f"{what} {v:.3f}<br>interval {lo:.3f} to {hi:.3f}, n = {k:.0f}<br>click for details" if ok else "not computed yet")
+        + (f"{what} {v:.3f}<br>{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}<br>click for details" if ok else "not computed yet")
         for r, c, v, lo, hi, k, ok in zip(y, x, flat, low.ravel(), high.ravel(), count.ravel(), there, strict=True)
     ]
-    if columns <= WRITE_NUMBERS:
-        middle = 0.25 + 0.5 * (top - 0.25)
-        fig.add_scatter(
-            x=x[there], y=y[there], mode="text", hoverinfo="skip", text=[f"{v:.2f}".lstrip("0") for v in flat[there]],
-            textfont={"size": 11, "color": ["#FFFFFF" if v < middle else "#111111" for v in flat[there]]},
-        )  # fmt: skip
     fig.add_scatter(
         x=x[~there], y=y[~there], mode="markers", hoverinfo="skip",
         marker={"symbol": "x-thin", "size": 9, "line": {"color": faint(mode), "width": 1}},
@@ -97,7 +95,7 @@ def transfer_matrix(
         row, column = selected
         fig.add_shape(type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
                       line={"color": "#E69F00", "width": 4})  # fmt: skip
-    fig.update_xaxes(tickvals=list(range(columns)), ticktext=[safe(name) for name in targets.names], tickangle=-40,
+    fig.update_xaxes(tickvals=list(range(columns)), ticktext=[safe(name) for name in targets.names], tickangle=-55,
                      range=[-0.5, columns - 0.5], title="target task", showgrid=False, side="bottom")  # fmt: skip
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=[safe(name) for name in sources.names],
         ticklabelstandoff=10,

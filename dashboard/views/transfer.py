@@ -52,12 +52,12 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     high = grid(shown, rows, targets.names, "ci_high" if single and not relatively else column, "max")
     own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
     picked = _picked(rows, targets.names)
-    fig = matrix.transfer_matrix(
-        values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
-        own=own, relative=relatively, mode=view.mode, selected=picked,
-    )  # fmt: skip
     measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Accuracy"
     spread = "95 % Wilson interval" if single and not relatively else f"range over {len(view.seeds)} seeds"
+    fig = matrix.transfer_matrix(
+        values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
+        own=own, relative=relatively, mode=view.mode, selected=picked, spread=spread,
+    )  # fmt: skip
     event = components.show(
         fig, "transfer-matrix",
         f"{measure} of each source prompt (row) on each task (column), {view.n}, mean over prompt seeds {', '.join(map(str, view.seeds))}; "
