@@ -1,12 +1,17 @@
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from ptlib import cli
-from ptlib.runs import supervise
+from ptlib.runs import queue, supervise
+from ptlib.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +27,7 @@ def surroundings(monkeypatch, tiny_library, tmp_path_factory):
         process.kill()
         process.wait()
     supervise._started.clear()
+    supervise._last.clear()
 
 
 def run(capsys, *arguments):
@@ -87,3 +93,59 @@ def test_help_of_every_verb():
         with pytest.raises(SystemExit) as leaving:
             cli.main([verb, "--help"])
         assert leaving.value.code == 0
+
+
+def test_start_does_not_wait_and_cancel_does(capsys):
+    code, out, err = run(capsys, "runs", "start", "--limit", "11", "--tasks", "films", "--json")
+    assert code == 0, err
+    started = json.loads(out)[0]
+    assert started["total"] >= 11
+    code, out, _ = run(capsys, "runs", "cancel", started["id"], "--json")
+    assert code == 0
+    assert json.loads(out)[0]["state"] in ("cancelled", "done")
+    code, out, _ = run(capsys, "runs", "resume", started["id"], "--json")
+    assert json.loads(out)[0]["state"] == "done"
+
+
+def test_broken_data_is_said_beside_the_other_tasks(capsys, tiny_library, tmp_path, monkeypatch):
+    shutil.copytree(tiny_library, tmp_path / "library")
+    (tmp_path / "library/tasks/data/films/test.jsonl").write_text("")
+    monkeypatch.setattr("ptlib.library.ZOO", tmp_path / "library")
+    monkeypatch.setenv("PTLIB_LIBRARY", "")
+    code, out, err = run(capsys, "tasks", "--csv")
+    assert code == 0
+    assert len(out.splitlines()) == 5
+    assert "films" in err
+
+
+def test_what_failed_does_not_hide_the_rest(capsys, tiny_library, tmp_path, monkeypatch):
+    shutil.copytree(tiny_library, tmp_path / "library")
+    path = tmp_path / "library/prompts/tiny-1/meals-s0.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + bytes(4))
+    monkeypatch.setattr("ptlib.library.ZOO", tmp_path / "library")
+    monkeypatch.setenv("PTLIB_LIBRARY", str(tmp_path / "library"))
+    monkeypatch.setenv("PTLIB_CACHE", str(tmp_path / "cache"))
+    code, out, err = run(capsys, "transfer", "--limit", "9", "--tasks", "films", "--seeds", "0", "--json")
+    assert code == 2
+    rows = {row["source"]: row["films"] for row in json.loads(out)}
+    assert rows["meals"] is None
+    assert rows["films"] is not None
+    assert "meals-s0" in err
+    assert "ptlib runs show" in err
+
+
+def test_ctrl_c_cancels_and_says_so(tiny_library, tmp_path):
+    surroundings = {**os.environ, "PTLIB_LIBRARY": str(tiny_library), "PTLIB_CACHE": str(tmp_path / "cache")}
+    process = subprocess.Popen([sys.executable, "-m", "ptlib", "transfer", "--plm", "tiny-1", "--tasks", *(["films", "meals", "pairs", "doubles"])],
+                               env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    store = Store(tmp_path / "cache")
+    end = time.monotonic() + 60
+    while not any(item.running for item in queue.all_progress(store)) and time.monotonic() < end:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "what was finished is kept" in err
+    assert queue.all_progress(store)[0].state == "cancelled"
+    for worker in supervise.workers(store):
+        os.kill(worker["pid"], signal.SIGKILL)

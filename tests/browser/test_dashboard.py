@@ -64,7 +64,7 @@ def filled(server, browser):
     address, _ = server
     tab = Tab(browser)
     tab.open(f"{address}/transfer?{SELECTION}")
-    assert "251 of 251 cells missing" in tab.page.locator("[data-testid=stMain]").inner_text()
+    tab.page.wait_for_function("document.body.innerText.includes('251 of 251 cells missing')", timeout=20_000)
     tab.page.get_by_role("button", name="Run missing cells").click()
     tab.page.get_by_role("button", name="Cancel").wait_for(timeout=30_000)
     tab.page.wait_for_function(
@@ -97,7 +97,7 @@ def test_the_matrix_is_there_and_a_cell_opens(filled, browser):
 def test_progress_survives_a_second_tab(filled, browser):
     tab = Tab(browser)
     tab.open(f"{filled}/runs?{SELECTION}")
-    assert "251 of 251 done" in tab.page.locator("[data-testid=stMain]").inner_text()
+    tab.page.wait_for_function("document.body.innerText.includes('251 of 251 done')", timeout=20_000)
     tab.check()
     tab.context.close()
 

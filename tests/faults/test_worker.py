@@ -26,6 +26,7 @@ def surroundings(monkeypatch, tiny_library):
         process.kill()
         process.wait()
     supervise._started.clear()
+    supervise._last.clear()
 
 
 def until(condition, seconds=60):
@@ -36,6 +37,19 @@ def until(condition, seconds=60):
             return found
         time.sleep(0.02)
     pytest.fail("waited too long")
+
+
+def has_cuda():
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def pause(store):
+    """Stops the worker while it holds no lock of the database: this process holds it."""
+    with store.write():
+        for worker in supervise.workers(store):
+            os.kill(worker["pid"], signal.SIGSTOP)
 
 
 def kill(store):
@@ -55,6 +69,10 @@ def test_kill_in_mid_run_loses_nothing_and_repeats_nothing(store, library, cells
         assert store.result_arrays(key)
     item = api.wait(store, run)
     assert (item.state, item.done) == ("done", len(cells))
+    with store.read() as db:
+        attempts = dict(tuple(row) for row in db.execute("SELECT key, attempts FROM run_cells"))
+    assert {attempts[key] for key in finished.index} == {1}
+    assert sorted(attempts.values())[-2:] in ([1, 1], [1, 2]), "only the cell that was cut off is begun again"
     after = store.results(list(finished.index))
     assert (after.created == finished.created).all(), "a finished cell was computed again"
 
@@ -77,23 +95,74 @@ def test_cancel_takes_effect_soon_and_resume_goes_on(store, cells):
     assert api.wait(store, run).state == "done"
 
 
-def test_a_worker_that_does_not_listen_is_ended(store, cells, monkeypatch):
+def test_a_worker_that_does_not_listen_is_ended(store, cells):
     """The worker is stopped (SIGSTOP), so that it can look up no cancel and answer no SIGTERM."""
-    monkeypatch.setattr(supervise, "GRACE_SECONDS", 0.3)
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
     until(lambda: queue.progress(store, run).done >= 1)
-    for worker in supervise.workers(store):
-        os.kill(worker["pid"], signal.SIGSTOP)
+    pause(store)
+    supervise.cancel(store, run)
+    item = queue.progress(store, run)
+    assert item.cancelled
+    assert not item.open
+    assert supervise._started[store.folder].wait(timeout=10) == -signal.SIGKILL
+
+
+def test_a_worker_that_hangs_is_replaced(store, cells, monkeypatch):
+    """It holds the device's lock, so without an end to it no other could start."""
+    monkeypatch.setattr(queue, "LEASE_SECONDS", 4)
+    run = queue.start(store, cells, "all", "test")
+    supervise.ensure_worker(store)
+    until(lambda: queue.progress(store, run).done >= 1)
+    pause(store)
+    first = supervise._started[store.folder]
+    assert api.wait(store, run).done == len(cells)
+    assert first.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_a_cancel_while_the_model_is_loaded_needs_no_one_to_watch(store, cells):
+    run = queue.start(store, cells, "all", "test")
+    supervise.ensure_worker(store)
+    until(lambda: queue.progress(store, run).running)
     queue.cancel(store, run)
-
-    def ended():
-        supervise.enforce_cancel(store)
-        process = supervise._started[store.folder]
-        return process.poll() is not None and not queue.progress(store, run).open
-
-    until(ended, seconds=20)
+    until(lambda: not queue.progress(store, run).open, seconds=10)
     assert queue.progress(store, run).cancelled
+
+
+def test_another_program_with_the_number_of_a_dead_worker_is_left_alone(store, cells):
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    run = queue.start(store, cells, "all", "test")
+    queue.beat(store, "dead", "cpu", "")
+    queue.claim(store, "dead")
+    with store.write() as db:
+        db.execute("UPDATE workers SET pid = ?, heartbeat = heartbeat - 999", [other.pid])
+    queue.cancel(store, run)
+    with store.write() as db:
+        db.execute("UPDATE runs SET cancelled = cancelled - 999")
+    supervise.enforce_cancel(store)
+    assert queue.progress(store, run).cancelled == len(cells)
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_a_device_that_is_not_here_fails_cells_with_a_sentence(store, cells):
+    run = queue.start(store, cells[:3], "some", "test")
+    supervise.ensure_worker(store, "cuda:7" if not has_cuda() else "mps")
+    until(lambda: not queue.progress(store, run).open)
+    assert queue.errors(store, run).error.str.contains("this device is not here").all()
+
+
+def test_a_damaged_array_is_computed_again_and_that_is_said(store, library, caplog):
+    selection = select(library, baselines=False)
+    values, done = api.stimulations(store, library, selection, "test")
+    with store.read() as db:
+        tensor = db.execute("SELECT tensor FROM results WHERE key = ?", [done[2].key]).fetchone()[0]
+    path = store.folder / "tensors" / tensor[:2] / f"{tensor}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    again, _ = api.stimulations(store, library, selection, "test")
+    assert (again == values).all()
+    assert "damaged" in caplog.text
 
 
 def test_only_one_worker_for_a_device(store, cells):

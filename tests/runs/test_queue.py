@@ -1,12 +1,16 @@
 """The queue and the executor in this process; the worker process has its own tests in tests/faults."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from ptlib.errors import RunError
-from ptlib.runs import plan, queue, select, tables
+from ptlib.errors import PromptError, RunError
+from ptlib.library import Library
+from ptlib.prompts import SoftPrompt, save
+from ptlib.runs import plan, queue, score_cells, select, stimulation_cells, tables
+from ptlib.runs.estimate import estimate
 from ptlib.runs.execute import Executor
 from ptlib.runs.study import load_study
 from ptlib.transfer.evaluate import evaluate
@@ -94,10 +98,6 @@ def test_a_dead_worker_loses_its_cells_three_times(store, cells):
 
 
 def test_one_bad_prompt_fails_alone(tiny_library, store, tmp_path):
-    import shutil
-
-    from ptlib.library import Library
-
     folder = tmp_path / "library"
     shutil.copytree(tiny_library, folder)
     library = Library.open([folder])
@@ -116,11 +116,11 @@ def test_one_bad_prompt_fails_alone(tiny_library, store, tmp_path):
 
 def test_estimate_is_a_guess_before_and_measured_after(store, library, cells):
     rows = dict.fromkeys(library.tasks, 20)
-    before = queue.estimate(store, cells, rows, 10**6)
+    before = estimate(store, cells, rows, 10**6)
     assert (before.cells, before.measured) == (len(cells), False)
     queue.start(store, cells[:20], "some", "test")
     work(store, library)
-    assert queue.estimate(store, cells, rows, 10**6).measured
+    assert estimate(store, cells, rows, 10**6).measured
 
 
 def test_unknown_run(store):
@@ -149,7 +149,6 @@ def test_a_study_of_it(store, library, cells):
 
 def test_stimulation_keeps_every_activated_neuron(store, library, tiny_plm):
     from ptlib.neurons.stimulate import stimulate
-    from ptlib.runs import stimulation_cells
 
     selection = select(library)
     queue.start(store, stimulation_cells(library, selection), "neurons", "test")
@@ -159,3 +158,96 @@ def test_stimulation_keeps_every_activated_neuron(store, library, tiny_plm):
     exact = stimulate(tiny_plm, [library.prompt(cell.prompt_name).load() for cell in cells])
     assert np.array_equal(kept > 0, exact > 0)
     assert np.abs(kept - exact).max() < 0.01
+
+
+def attempts(store):
+    with store.read() as db:
+        return [row[0] for row in db.execute("SELECT attempts FROM run_cells ORDER BY position")]
+
+
+def test_only_the_cell_a_worker_died_at_counts_an_attempt(store, cells):
+    run = queue.start(store, cells[:4], "some", "test")
+    for _ in range(queue.MAX_ATTEMPTS):
+        taken = queue.claim(store, "nobody")
+        queue.begin(store, "nobody", taken[0].key)
+        queue.bury(store)
+    assert attempts(store) == [3, 0, 0, 0]
+    item = queue.progress(store, run)
+    assert (item.state, item.failed) == ("queued", 1)
+
+
+def test_a_worker_that_signs_off_was_no_death(store, cells):
+    run = queue.start(store, cells[:4], "some", "test")
+    for _ in range(queue.MAX_ATTEMPTS + 1):
+        taken = queue.claim(store, "w")
+        queue.begin(store, "w", taken[0].key)
+        queue.leave(store, "w")
+    assert attempts(store) == [0, 0, 0, 0]
+    assert queue.progress(store, run).state == "queued"
+
+
+def test_a_pause_counts_neither_in_the_rate_nor_in_the_time_left(store, library):
+    cells = score_cells(library, select(library, tasks=["films"]))[:8]
+    run = queue.start(store, cells, "some", "test")
+    queue.claim(store, "w")
+    queue.finish(store, [cell.key for cell in cells[:4]])
+    with store.write() as db:
+        db.execute("UPDATE run_cells SET started = 1000 + position, finished = 1000.5 + position WHERE state = 'done'")
+    queue.cancel(store, run)
+    queue.release(store, "w")
+    queue.resume(store, run)
+    item = queue.progress(store, run)
+    assert (item.rate, item.seconds_left, item.seconds) == (2.0, 2.0, 2.0)
+
+
+def test_quick_stimulations_do_not_promise_quick_scores(store, library, cells):
+    run = queue.start(store, cells, "all", "test")
+    queue.claim(store, "w")
+    queue.finish(store, [cell.key for cell in stimulation_cells(library, select(library))])
+    assert queue.progress(store, run).seconds_left is None
+
+
+def test_an_unexpected_error_is_the_cells_own(store, library, cells, monkeypatch):
+    score = Executor._score
+
+    def broken(self, plm, cell, should_stop):
+        if cell.prompt_name == "tiny-1/meals-s0":
+            raise RuntimeError("no one foresaw this")
+        score(self, plm, cell, should_stop)
+
+    monkeypatch.setattr(Executor, "_score", broken)
+    run = queue.start(store, [cell for cell in cells if cell.task == "films"], "films", "test")
+    work(store, library)
+    item = queue.progress(store, run)
+    assert (item.failed, item.done) == (1, 10)
+    assert "no one foresaw this" in queue.errors(store, run).error.iloc[0]
+
+
+def test_a_renamed_plm_is_the_same_plm(tiny_library, store, tmp_path):
+    folder = tmp_path / "library"
+    shutil.copytree(tiny_library, folder)
+    library = Library.open([folder])
+    run = queue.start(store, plan(library, select(library, tasks=["films"], limit=10)), "films", "test")
+    (folder / "plms/tiny-1").rename(folder / "plms/other-name")
+    work(store, Library.open([folder]))
+    assert queue.progress(store, run).state == "done"
+
+
+def test_prompts_of_different_lengths_are_a_sentence(tiny_library, store, tmp_path):
+    folder = tmp_path / "library"
+    shutil.copytree(tiny_library, folder)
+    entry = Library.open([folder]).prompt("tiny-1/films-s0")
+    save(SoftPrompt(entry.load().values[:3], "films-s0", entry.plm, "films", 0, "trained"), entry.path)
+    with pytest.raises(PromptError, match="different lengths"):
+        load_study(store, Library.open([folder]), "tiny-1")
+
+
+def test_estimates_by_task(store, library, cells):
+    rows = dict.fromkeys(library.tasks, 20)
+    queue.start(store, cells, "all", "test")
+    work(store, library)
+    with store.write() as db:
+        db.execute("UPDATE results SET seconds = CASE task WHEN 'films' THEN 2.0 ELSE 4.0 END WHERE kind = 'score'")
+    one, other = (next(cell for cell in cells if cell.task == name) for name in ("films", "meals"))
+    assert estimate(store, [one], rows, 1).seconds == pytest.approx(2.0)
+    assert estimate(store, [one, other], rows, 1).seconds == pytest.approx(6.0)
