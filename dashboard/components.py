@@ -39,11 +39,15 @@ def guard(body: Callable[[], None]) -> None:
         st.error(f"This part could not be drawn (id {number}). The details are in cache/logs/dashboard\\.log; the other pages go on.")
 
 
+def count(number: int, what: str) -> str:
+    """ "1 seed", "3 seeds"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def status(view: View, missing: int, total: int) -> None:
     """One line: which PLM, prompts, tasks, n and how many cells are missing."""
-    seeds = f"{len(view.seeds)} seed{'s' if len(view.seeds) > 1 else ''}"
     state = "complete" if not missing else f"**{missing} of {total} cells missing**"
-    text = (f"PLM **{plain(view.plm.id)}** · {len(view.sources)} source prompts × {seeds} · {len(view.tasks)} target tasks · "
+    text = (f"PLM **{plain(view.plm.id)}** · {len(view.sources)} source prompts × {count(len(view.seeds), 'seed')} · {len(view.tasks)} target tasks · "
             f"{view.n} · {state}")  # fmt: skip
     st.markdown(text)
     if view.plm.card.get("synthetic"):

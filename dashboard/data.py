@@ -10,7 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from ptlib.library import Library
-from ptlib.runs import Cell, plan, queue, tables
+from ptlib.runs import Cell, plan, tables
+from ptlib.runs.estimate import Estimate
+from ptlib.runs.estimate import estimate as estimated
 from ptlib.runs.study import Study, load_study
 from ptlib.store import Store
 
@@ -53,10 +55,10 @@ def study(view) -> Study:
     return load_study(store(), library(), view.plm.id, tasks=both, seeds=view.seeds, limit=view.limit)
 
 
-def estimate(view, cells: list[Cell]) -> queue.Estimate:
+def estimate(view, cells: list[Cell]) -> Estimate:
     """What running the cells will cost."""
     rows = {name: len(library().task(name).read("test", view.limit).labels) for name in view.tasks}
-    return queue.estimate(store(), cells, rows, view.plm.parameters)
+    return estimated(store(), cells, rows, view.plm.parameters)
 
 
 @st.cache_resource(max_entries=64)

@@ -36,14 +36,14 @@ def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode) -> go.F
     return fig
 
 
-def panels(pairs: pd.DataFrame, rho: pd.Series, x_title: str, y_title: str, mode: Mode, columns: int = 4) -> go.Figure:
+def panels(pairs: pd.DataFrame, rho: pd.Series, x_title: str, y_title: str, mode: Mode, columns: int = 3) -> go.Figure:
     """The same points, one panel a target, the target's mean correlation in its title."""
     targets = list(rho.index)
     rows = int(np.ceil(len(targets) / columns))
-    titles = [f"{safe(name)}  {rho[name]:.2f}" if np.isfinite(rho[name]) else f"{safe(name)}  undefined" for name in targets]
-    base = figure(mode, height=60 + 170 * rows)
+    titles = [f"{safe(name)}<br>{rho[name]:.2f}" if np.isfinite(rho[name]) else f"{safe(name)}<br>undefined" for name in targets]
+    base = figure(mode, height=70 + 190 * rows)
     fig = make_subplots(rows, columns, subplot_titles=titles, shared_yaxes=True, shared_xaxes=True,
-                        vertical_spacing=min(0.09, 0.4 / rows), horizontal_spacing=0.03)  # fmt: skip
+                        vertical_spacing=min(0.12, 0.5 / rows), horizontal_spacing=0.03)  # fmt: skip
     fig.update_layout(template=base.layout.template, height=base.layout.height, showlegend=False)
     for place, name in enumerate(targets):
         part = pairs[pairs.target == name]
@@ -54,7 +54,7 @@ def panels(pairs: pd.DataFrame, rho: pd.Series, x_title: str, y_title: str, mode
             hovertemplate="from %{customdata[0]} (seed %{customdata[1]})<br>%{x:.3f}, %{y:.3f}<extra></extra>",
             row=place // columns + 1, col=place % columns + 1,
         )  # fmt: skip
-    fig.update_annotations(font_size=13)
+    fig.update_annotations(font_size=12)
     fig.add_annotation(text=x_title, x=0.5, y=0, xref="paper", yref="paper", yshift=-38, showarrow=False)
     fig.add_annotation(text=y_title, x=0, y=0.5, xref="paper", yref="paper", xshift=-52, textangle=-90, showarrow=False)
     fig.update_layout(margin={"l": 64, "b": 54})
@@ -79,7 +79,7 @@ def forest(table: pd.DataFrame, mode: Mode, highlight: str | None = None) -> go.
         customdata=np.stack([table.ci_low, table.ci_high, table.p], axis=1),
         hovertemplate="%{y}: %{x:.3f}<br>95 % interval %{customdata[0]:.3f} to %{customdata[1]:.3f}<br>p %{customdata[2]:.4f}<extra></extra>",
     )  # fmt: skip
-    fig.update_xaxes(title="mean Spearman correlation with transfer, per target")
+    fig.update_xaxes(title="mean Spearman correlation")
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from dashboard.theme import SEQUENTIAL, Mode, colour, faint, figure, ink, paper, quiet, safe
 
 WRITE_NUMBERS = 24
-"""Numbers stand in the cells of matrices up to this many columns."""
+"""Numbers stand in the cells of matrices up to this many columns; wider ones have a colour bar instead."""
 
 
 class Axis(NamedTuple):
@@ -66,6 +66,7 @@ def transfer_matrix(
         # Plotly fits the size of these numbers to the cells, so that they never overlap on a phone.
         text=[[f"{value:.2f}".removeprefix("0") if np.isfinite(value) else "" for value in line] for line in values],
         texttemplate="%{text}" if columns <= WRITE_NUMBERS else None,
+showscale=columns > WRITE_NUMBERS,
         colorbar={"title": {"text": scale_title, "side": "top"}, "thickness": 10, "len": 0.6, "outlinewidth": 0},
     )  # fmt: skip
     y, x = np.divmod(np.arange(rows * columns), columns)

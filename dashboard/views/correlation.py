@@ -41,7 +41,7 @@ def in_words(row: pd.Series, view: View, study: Study) -> str:
     undefined = f" {row.undefined} targets are left out, since one side is constant there." if row.undefined else ""
     return (f"Per target, {INDICATORS[row['name']].label} has {strength} rank correlation with transfer: mean Spearman **{row.value:.2f}** "
             f"(95 % interval {row.ci_low:.2f} to {row.ci_high:.2f}, permutation {components.p_value(row.p)}, {row.n} targets × "
-            f"{len(study.seeds)} seeds, {view.n}). Over all pairs at once {row.pooled:.2f} ({row.pooled_low:.2f} to {row.pooled_high:.2f}).{undefined}")  # fmt: skip
+            f"{components.count(len(study.seeds), 'seed')}, {view.n}). Over all pairs at once {row.pooled:.2f} ({row.pooled_low:.2f} to {row.pooled_high:.2f}).{undefined}")  # fmt: skip
 
 
 def body() -> None:
@@ -94,6 +94,7 @@ def all_indicators(view: View, study: Study, table: pd.DataFrame) -> None:
                     "Same type is the baseline that knows only the types.", table=table)  # fmt: skip
     shown = table[["label", "value", "ci_low", "ci_high", "p", "pooled", "undefined"]].rename(columns={
         "label": "indicator", "value": "mean rho", "ci_low": "low", "ci_high": "high"})  # fmt: skip
+    shown["p"] = [components.p_value(p).removeprefix("p ").removeprefix("= ") for p in shown["p"]]
     st.dataframe(shown.round(3), hide_index=True, width="stretch")
 
 
@@ -108,7 +109,7 @@ def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame
     components.show(
         figures.panels(pairs, rho, label, "transfer score", view.mode), "by-target",
         "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
-        f"correlation, mean over {len(study.seeds)} seeds; undefined where all sources score alike.", table=pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
+        f"correlation, mean over {components.count(len(study.seeds), 'seed')}; undefined where all sources score alike.", table=pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def baseline_figure(view: View, study: Study) -> None:
     gap = (table.own - table.random).mean()
     components.show(
         summary.baselines(table, view.mode), "own-against-baselines",
-        f"A task's own prompt (mean over {len(study.seeds)} seeds) against {len(study.random)} random prompts and no prompt. "
+        f"A task's own prompt (mean over {components.count(len(study.seeds), 'seed')}) against {len(study.random)} random prompts and no prompt. "
         f"Mean gain over random: {gap:+.3f}. Coloured by type of task; {view.n}.", table=table,
     )  # fmt: skip
 

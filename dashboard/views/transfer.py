@@ -53,7 +53,7 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
     picked = _picked(rows, targets.names)
     measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Accuracy"
-    spread = "95 % Wilson interval" if single and not relatively else f"range over {len(view.seeds)} seeds"
+    spread = "95 % Wilson interval" if single and not relatively else f"range over {components.count(len(view.seeds), 'seed')}"
     fig = matrix.transfer_matrix(
         values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
         own=own, relative=relatively, mode=view.mode, selected=picked, spread=spread,
@@ -150,7 +150,7 @@ def blocks(view: View) -> None:
     with left:
         components.show(matrix.type_blocks(values, types, view.mode), "type-blocks",
                         f"Mean relative performance by type of source (row) and target (column), own prompts left out; "
-                        f"{len(study.tasks)} tasks, {len(study.seeds)} seeds. It need not be symmetric.",
+                        f"{len(study.tasks)} tasks, {components.count(len(study.seeds), 'seed')}. It need not be symmetric.",
                         table=pd.DataFrame(values, index=types, columns=types).reset_index(names="source type"))  # fmt: skip
     effect = relative.type_effect(study.transfer, study.types)
     right.metric("same type", f"{effect.same.value:.3f}", border=True,
