@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
-from ptlib.errors import PtlibError
+from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library
-from ptlib.runs import api, queue, select, stimulation_cells, supervise, tables
+from ptlib.runs import Selection, api, plan, queue, select, supervise, tables
+from ptlib.runs.study import embeddings
 from ptlib.store import Store
 
 
@@ -50,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=text, description=text, epilog=f"example: ptlib {example}")
         made.set_defaults(do=do)
         made.add_argument("--format", choices=("table", "csv", "json"), default="table", help="how to print")
+        for form in ("csv", "json"):
+            made.add_argument(f"--{form}", dest="format", action="store_const", const=form, help=f"short for --format {form}")
         return made
 
     verb("plms", _plms, "PLMs in the library, and items that could not be read", "plms")
@@ -71,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
     project.add_argument("--of", choices=("embedding", "stimulation"), default="embedding")
     project.add_argument("--random-seed", type=int, default=0)
-    for command in (transfer, neurons, correlate, project):
+    runs = verb("runs", _runs, "runs: list, show, start (and do not wait), cancel, resume", "runs start --seeds 0 --limit 100")
+    runs.add_argument("action", choices=("list", "show", "start", "cancel", "resume"), nargs="?", default="list")
+    runs.add_argument("run", nargs="?", help="id of a run (show, cancel, resume)")
+    for command in (transfer, neurons, correlate, project, runs):
         command.add_argument("--plm", help="PLM id (default: the library's)")
         command.add_argument("--tasks", nargs="+", help="target tasks (default: all)")
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
@@ -79,9 +85,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--limit", type=int, help="first N test examples (default: all)")
     for command in (neurons, correlate):
         command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
-    runs = verb("runs", _runs, "runs: list, show, cancel, resume", "runs cancel 3f2a91c0")
-    runs.add_argument("action", choices=("list", "show", "cancel", "resume"), nargs="?", default="list")
-    runs.add_argument("run", nargs="?", help="id of a run")
     zoo = verbs.add_parser("zoo", help="build | report: make the embedded zoo, or print the evidence from it",
                            epilog="example: ptlib zoo report")  # fmt: skip
     zoo.set_defaults(do=lambda options: zoo.print_help())
@@ -110,8 +113,8 @@ def _print(table: pd.DataFrame, form: str) -> None:
             print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}", na_rep="-"))
 
 
-def _refused(library: Library) -> None:
-    for item in library.refused:
+def _refused(items: Sequence[Refused]) -> None:
+    for item in items:
         print(f"ptlib: not read: {item.path}: {item.reason}", file=sys.stderr)
 
 
@@ -121,7 +124,7 @@ def _plms(options: argparse.Namespace) -> None:
              "parameters": plm.parameters, "fingerprint": plm.fingerprint[:12], "default": plm.default}
             for plm in library.plms.values()]  # fmt: skip
     _print(pd.DataFrame(rows), options.format)
-    _refused(library)
+    _refused(library.refused)
 
 
 def _prompts(options: argparse.Namespace) -> None:
@@ -133,15 +136,22 @@ def _prompts(options: argparse.Namespace) -> None:
              "validation": entry.meta.get("validation"), "digest": entry.digest[:12]}
             for entry in library.prompts(options.plm)]  # fmt: skip
     _print(pd.DataFrame(rows), options.format)
-    _refused(library)
+    _refused(library.refused)
 
 
 def _tasks(options: argparse.Namespace) -> None:
     library = Library.open()
-    rows = [{"name": task.name, "type": task.type, "metric": task.metric, "label words": " ".join(task.label_words),
-             **{split: len(task.read(split).labels) for split in task.splits}} for task in library.tasks.values()]  # fmt: skip
+    rows, unread = [], []
+    for task in library.tasks.values():
+        row = {"name": task.name, "type": task.type, "metric": task.metric, "label words": " ".join(task.label_words)}
+        try:
+            rows.append({**row, **{split: len(task.read(split).labels) for split in task.splits}})
+        except PtlibError as error:
+            rows.append(row)
+            unread.append(Refused(task.name, str(error)))
     _print(pd.DataFrame(rows), options.format)
-    _refused(library)
+    _refused(library.refused)
+    _refused(unread)
 
 
 def _progress(item: queue.Progress) -> None:
@@ -156,8 +166,23 @@ def _progress(item: queue.Progress) -> None:
 
 
 def _transfer(options: argparse.Namespace) -> None:
-    table = api.transfer_matrix(options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
-                                limit=options.limit, on_progress=_progress)  # fmt: skip
+    store, library = Store(), Library.open()
+    selection = _selection(library, options)
+    try:
+        api.complete(store, plan(library, selection), selection.plm, "command line", _progress)
+    except RunError:
+        # Cells that failed or were cancelled are no reason to hide the others.
+        _print_transfer(tables.scores(store, library, selection), options)
+        raise
+    _print_transfer(tables.scores(store, library, selection), options)
+
+
+def _selection(library: Library, options: argparse.Namespace, baselines: bool = True) -> Selection:
+    return select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
+                  limit=options.limit, baselines=baselines)  # fmt: skip
+
+
+def _print_transfer(table: pd.DataFrame, options: argparse.Namespace) -> None:
     if options.cells:
         _print(table, options.format)
         return
@@ -165,19 +190,14 @@ def _transfer(options: argparse.Namespace) -> None:
         table["source"] != "", table["kind"].map({"random": "random prompts", "none": tables.NO_PROMPT})
     )
     column = "relative" if options.relative else "value"
-    matrix = table.pivot_table(index="source", columns="target", values=column, aggfunc="mean", sort=False)
+    # Not a pivot table: that drops sources of which every cell is missing.
+    matrix = table.groupby(["source", "target"], sort=False)[column].mean().unstack(sort=False)
     _print(matrix.reset_index(), options.format)
 
 
 def _stimulation(options: argparse.Namespace) -> tuple[list[str], np.ndarray, Library]:
     store, library = Store(), Library.open()
-    selection = select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds, baselines=False)
-    todo = tables.missing(store, stimulation_cells(library, selection))
-    if todo:
-        api.wait(store, queue.start(store, todo, f"{selection.plm}: {len(todo)} stimulations", "command line"), _progress)
-    values, cells, missing = tables.stimulations(store, library, selection)
-    if missing:
-        raise PtlibError(f"{len(missing)} stimulations could not be computed", where=selection.plm, mend="See: ptlib runs list")
+    values, cells = api.stimulations(store, library, _selection(library, options, baselines=False), "command line", _progress)
     return [cell.prompt_name for cell in cells], values, library
 
 
@@ -210,7 +230,9 @@ def _correlate(options: argparse.Namespace) -> None:
             mend="Name them with --tasks only.",
         )
     _print(
-        api.correlate(options.plm, tasks=options.tasks, seeds=options.seeds, limit=options.limit, layers=_layers(options)),
+        api.correlate(
+            options.plm, tasks=options.tasks, seeds=options.seeds, limit=options.limit, layers=_layers(options), on_progress=_progress
+        ),
         options.format,
     )
 
@@ -222,8 +244,8 @@ def _project(options: argparse.Namespace) -> None:
         names, values, library = _stimulation(options)
     else:
         library = Library.open()
-        names = list(select(library, options.plm, sources=options.sources, seeds=options.seeds, baselines=False).prompts)
-        values = np.stack([library.prompt(name).load().values for name in names])
+        names = list(_selection(library, options, baselines=False).prompts)
+        values = embeddings([library.prompt(name) for name in names])
     found = project(values.reshape(len(names), -1), options.method, options.dimensions, options.random_seed)
     points = pd.DataFrame(
         {
@@ -237,18 +259,28 @@ def _project(options: argparse.Namespace) -> None:
 
 def _runs(options: argparse.Namespace) -> None:
     store = Store()
+    if options.action == "start":
+        options.run = _start(store, options)
     if options.action in ("cancel", "resume", "show") and not options.run:
         raise PtlibError(f"runs {options.action} needs the id of a run", where="ptlib runs", mend="List them with: ptlib runs list")
     if options.action == "cancel":
-        queue.cancel(store, options.run)
+        supervise.cancel(store, options.run)
     if options.action == "resume":
         queue.resume(store, options.run)
         api.wait(store, options.run, _progress)
     items = [queue.progress(store, options.run)] if options.run else queue.all_progress(store)
-    supervise.enforce_cancel(store)
     rows = [{"id": item.run_id, "title": item.title, "state": item.state, "done": item.done, "total": item.total, "failed": item.failed,
              "cancelled": item.cancelled, "seconds": item.seconds, "cells/s": item.rate} for item in items]  # fmt: skip
     _print(pd.DataFrame(rows), options.format)
     if options.action == "show":
         for row in queue.errors(store, options.run).itertuples():
             print(f"{json.loads(row.spec)['prompt_name']} on {json.loads(row.spec)['task']}: {row.error}")
+
+
+def _start(store: Store, options: argparse.Namespace) -> str:
+    library = Library.open()
+    selection = _selection(library, options)
+    todo = tables.missing(store, plan(library, selection))
+    run_id = queue.start(store, todo, f"{selection.plm}: {len(todo)} cells", "command line")
+    supervise.ensure_worker(store)
+    return run_id

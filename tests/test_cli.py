@@ -143,7 +143,7 @@ def test_ctrl_c_cancels_and_says_so(tiny_library, tmp_path):
     while not any(item.running for item in queue.all_progress(store)) and time.monotonic() < end:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "what was finished is kept" in err
     assert queue.all_progress(store)[0].state == "cancelled"

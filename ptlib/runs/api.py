@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from ptlib.analysis import statistics
 from ptlib.errors import RunError
 from ptlib.library import Library
-from ptlib.runs import plan, queue, select, supervise, tables
+from ptlib.runs import Cell, Selection, plan, queue, select, supervise, tables
 from ptlib.runs.study import load_study
 from ptlib.store import Store
 
@@ -23,22 +24,66 @@ def wait(store: Store, run_id: str, on_progress: Callable[[queue.Progress], None
     Raises:
         RunError: no worker came to life.
     """
-    started, item = time.monotonic(), queue.progress(store, run_id)
+    seen, item = time.monotonic(), queue.progress(store, run_id)
     try:
         while item.open:
             supervise.keep_going(store)
             on_progress(item)
-            if not item.done and not supervise.workers(store) and time.monotonic() - started > 2 * supervise.START_SECONDS:
+            if supervise.workers(store):
+                seen = time.monotonic()
+            elif time.monotonic() - seen > 2 * supervise.START_SECONDS:
                 queue.cancel(store, run_id)
                 raise RunError("no worker came to life", where=store.folder / "logs" / "worker.out",
                                mend="Read that file, then resume the run.")  # fmt: skip
             time.sleep(LOOK_SECONDS)
             item = queue.progress(store, run_id)
     except KeyboardInterrupt:
-        queue.cancel(store, run_id)
+        supervise.cancel(store, run_id)
         raise
     on_progress(item)
     return item
+
+
+def complete(
+    store: Store, cells: Sequence[Cell], title: str, asked_by: str, on_progress: Callable[[queue.Progress], None] = lambda item: None
+) -> None:
+    """Evaluates those of the cells that have no result, by the worker process, and waits for them.
+
+    Raises:
+        RunError: cells failed (with the first one's sentence), the run was cancelled elsewhere, or no worker came to life.
+    """
+    todo = tables.missing(store, cells)
+    if not todo:
+        return
+    run_id = queue.start(store, todo, f"{title}: {len(todo)} cells", asked_by)
+    item = wait(store, run_id, on_progress)
+    if item.failed:
+        raise RunError(f"{item.failed} of {item.total} cells failed", where=f"run {run_id}",
+                       found=queue.errors(store, run_id).error.iloc[0], mend=f"See: ptlib runs show {run_id}")  # fmt: skip
+    if item.cancelled:
+        raise RunError(f"the run was cancelled with {item.cancelled} of {item.total} cells to go", where=f"run {run_id}",
+                       mend=f"What was finished is kept. Go on with: ptlib runs resume {run_id}")  # fmt: skip
+
+
+def stimulations(
+    store: Store, library: Library, selection: Selection, asked_by: str, on_progress: Callable[[queue.Progress], None] = lambda item: None
+) -> tuple[np.ndarray, list[Cell]]:
+    """Stimulation of the selection's prompts, missing and damaged ones computed first.
+
+    Returns:
+        (prompts, layers, ffn) float32, and the cells it belongs to, in order.
+
+    Raises:
+        RunError: as :func:`complete`.
+    """
+    found, cells, missing = tables.stimulations(store, library, selection)
+    if missing:
+        complete(store, missing, selection.plm, asked_by, on_progress)
+        found, cells, missing = tables.stimulations(store, library, selection)
+    if missing:
+        raise RunError(f"{len(missing)} stimulations were damaged as soon as they were stored", where=store.folder,
+                       mend="Check the disk, or name another folder in PTLIB_CACHE.")  # fmt: skip
+    return found, cells
 
 
 def transfer_matrix(
@@ -55,28 +100,23 @@ def transfer_matrix(
         One row a cell; columns as :func:`ptlib.runs.tables.scores`.
 
     Raises:
-        PtlibError: unknown names, unreadable data, or cells that failed (the first one's sentence).
+        PtlibError: unknown names, unreadable data, or as :func:`complete`.
     """
     store, library = store or Store(), library or Library.open()
     selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit)
-    cells = plan(library, selection)
-    todo = tables.missing(store, cells)
-    if todo:
-        run_id = queue.start(store, todo, f"{selection.plm}: {len(todo)} cells", "api")
-        item = wait(store, run_id, on_progress)
-        if item.failed:
-            raise RunError(f"{item.failed} of {item.total} cells failed", where=f"run {run_id}",
-                           found=queue.errors(store, run_id).error.iloc[0])  # fmt: skip
+    complete(store, plan(library, selection), selection.plm, "api", on_progress)
     return tables.scores(store, library, selection)
 
 
 def correlate(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None, limit: int | None = None,
     layers: Sequence[int] | None = None, store: Store | None = None, library: Library | None = None,
+    on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Every indicator against transfer (missing cells are evaluated first): see
     :func:`ptlib.analysis.statistics.indicator_table`. ``layers`` (from 0) restricts ON."""
     store, library = store or Store(), library or Library.open()
-    transfer_matrix(plm, tasks=tasks, sources=tasks, seeds=seeds, limit=limit, store=store, library=library)
+    transfer_matrix(plm, tasks=tasks, sources=tasks, seeds=seeds, limit=limit, store=store, library=library, on_progress=on_progress)
+    stimulations(store, library, select(library, plm, sources=tasks, seeds=seeds, baselines=False), "api", on_progress)
     study = load_study(store, library, plm or str(library.default_plm()), tasks=tasks, seeds=seeds, limit=limit)
     return statistics.indicator_table(study.transfer, study.similarities(layers))

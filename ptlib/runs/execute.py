@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from ptlib.library import Library
 from ptlib.runs.plan import Cell
 from ptlib.store import Store
 
+log = logging.getLogger("ptlib.worker")
 KEEP_PLMS = 3
 """PLMs that stay loaded; the least recently used goes first."""
 
@@ -25,32 +27,44 @@ class Executor:
         self.store, self.library, self.device = store, library, device
         self._plms: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
-    def execute(self, cells: Sequence[Cell], should_stop: Callable[[], bool]) -> Iterator[tuple[Cell, str | None]]:
+    def execute(
+        self, cells: Sequence[Cell], should_stop: Callable[[], bool], begin: Callable[[Cell], None] = lambda cell: None
+    ) -> Iterator[tuple[Cell, str | None]]:
         """Works through cells of one batch; gives each cell with None, or with the sentence that says why it failed.
 
-        Raises:
-            Stopped: ``should_stop`` said so; cells not given yet were not finished.
+        ``begin`` hears of each cell before it is evaluated. Ends early when ``should_stop`` says so.
         """
-        first = cells[0]
+        from ptlib.transfer.evaluate import Stopped
+
         try:
-            plm = self._plm(first)
+            plm = self._plm(cells[0])
         except PtlibError as error:
             yield from ((cell, str(error)) for cell in cells)
             return
         for cell in cells:
+            if should_stop():
+                return
+            begin(cell)
+            error = None
             try:
                 if cell.kind == "stimulation":
                     self._stimulate(plm, cell)
                 else:
                     self._score(plm, cell, should_stop)
-                yield cell, None
-            except PtlibError as error:
-                yield cell, str(error)
+            except Stopped:
+                return
+            except PtlibError as failure:
+                error = str(failure)
+            except Exception as failure:
+                log.exception("%s on %s", cell.prompt_name, cell.task)
+                error = unexpected(self.store, failure)
+            yield cell, error
 
     def _plm(self, cell: Cell) -> Any:
         from ptlib.plms.load import load
 
-        info = self.library.plm(cell.plm_id)
+        # By content: the folder may have been renamed since the run was planned.
+        info = next((plm for plm in self.library.plms.values() if plm.fingerprint == cell.plm), None) or self.library.plm(cell.plm_id)
         if info.fingerprint != cell.plm:
             raise RunError("the PLM's weights changed since the run was planned", where=info.folder,
                            found=info.fingerprint[:12], expected=cell.plm[:12], mend="Start the run again.")  # fmt: skip
@@ -97,6 +111,12 @@ class Executor:
         row = {"key": cell.key, "kind": "stimulation", "plm": cell.plm, "prompt": cell.prompt, "insertion": cell.insertion,
                "dtype": plm.dtype, "device": plm.device}  # fmt: skip
         self.store.put(row, {"stimulation": half})
+
+
+def unexpected(store: Store, error: Exception) -> str:
+    """The sentence for a failure that no one foresaw."""
+    reason = (str(error).strip().splitlines() or [""])[0][:200]
+    return f"Unexpected {type(error).__name__}: {reason} The details are in {store.folder / 'logs' / 'worker.log'}."
 
 
 def describe_batch(cells: Sequence[Cell]) -> str:

@@ -1,15 +1,17 @@
 """Runs as rows: start, claim, finish, cancel, resume, and how far they are. Imports no torch.
 
-A cell of a run is queued, running, done, failed or cancelled. A worker claims a batch of cells in one transaction; when
-the worker dies its cells are queued again, three times at most.
+A cell of a run is queued, running, done, failed or cancelled. A worker claims a batch of cells in one transaction and
+says which one it is at; when it dies its cells are queued again, and the one it died at three times has failed.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import pandas as pd
@@ -20,11 +22,15 @@ from ptlib.runs.plan import Cell
 from ptlib.store import Store
 
 MAX_ATTEMPTS = 3
-LEASE_SECONDS = 20
-"""A worker without a heartbeat for this long, or without a process, has died."""
+LEASE_SECONDS = 15
+"""A worker without a heartbeat for this long, or without a process, has died. Shorter than the store's patience with a
+locked database: a worker that hangs in a transaction is ended before others give up."""
 BATCH_CELLS = 64
 """Cells claimed together at most, so that others find work and progress is seen."""
 OPEN = ("queued", "running")
+IS_SCORE = 'spec LIKE \'{"kind": "score"%\''
+TIMED = "state = 'done' AND started IS NOT NULL"
+"""Cells that this run's workers evaluated; others were finished for another run."""
 
 
 class Progress(NamedTuple):
@@ -40,14 +46,14 @@ class Progress(NamedTuple):
     cancelled: int
     running: int
     rate: float
-    """Cells a second since the first finished; 0 before."""
+    """Cells a second while cells are evaluated, pauses and loading left out; 0 before the first is finished."""
     seconds_left: float | None
-    """Unknown before the first cell is finished."""
+    """Unknown before the first score is finished."""
     doing: str
     """What the worker is at."""
     created: float
     seconds: float
-    """From the first start to the last finish, or to now."""
+    """Spent on cells that are done."""
 
     @property
     def open(self) -> bool:
@@ -101,6 +107,17 @@ def claim(store: Store, worker: str) -> list[Cell]:
     return [Cell.from_spec(row["spec"]) for row in sorted(rows, key=lambda row: row["position"])]
 
 
+def begin(store: Store, worker: str, key: str) -> None:
+    """Says which of its cells a worker is at now: the only one that counts an attempt if it dies. Until a worker has said
+    so, while it loads the PLM, all cells it claimed count one."""
+    mine = "worker = ? AND state = 'running'"
+    with store.write() as db:
+        db.execute(f"UPDATE run_cells SET attempts = attempts - 1, started = NULL WHERE {mine} AND started IS NOT NULL "
+                   "AND key != ?", [worker, key])  # fmt: skip
+        db.execute(f"UPDATE run_cells SET attempts = attempts + (started IS NULL), started = ? WHERE {mine} AND key = ?",
+                   [time.time(), worker, key])  # fmt: skip
+
+
 def finish(store: Store, keys: Sequence[str], state: str = "done", error: str | None = None) -> None:
     """Ends cells in every run that waits for them; done cells have their result in the store already."""
     where = "state IN ('queued', 'running')" if state == "done" else "state = 'running'"
@@ -110,21 +127,24 @@ def finish(store: Store, keys: Sequence[str], state: str = "done", error: str | 
 
 
 def release(store: Store, worker: str) -> None:
-    """Gives a worker's unfinished cells back: cancelled where their run was, queued again elsewhere, failed after
-    three attempts."""
+    """Gives a living worker's unfinished cells back: cancelled where their run was, queued again elsewhere."""
     with store.write() as db:
-        _release(db, worker)
+        _release(db, worker, died=False)
 
 
-def _release(db, worker: str) -> None:
+def _release(db, worker: str, died: bool) -> None:
     db.execute("UPDATE run_cells SET state = 'cancelled', finished = ? WHERE worker = ? AND state = 'running' "
                "AND run_id IN (SELECT id FROM runs WHERE cancelled IS NOT NULL)", [time.time(), worker])  # fmt: skip
-    db.execute(
-        "UPDATE run_cells SET state = 'failed', finished = ?, error = ? WHERE worker = ? AND state = 'running' "
-        "AND attempts >= ?",
-        [time.time(), f"The worker died {MAX_ATTEMPTS} times while it was at this cell. See the worker's log in the "
-         "cache, then resume the run.", worker, MAX_ATTEMPTS],
-    )  # fmt: skip
+    if died:
+        db.execute(
+            "UPDATE run_cells SET state = 'failed', finished = ?, error = ? WHERE worker = ? AND state = 'running' "
+            "AND started IS NOT NULL AND attempts >= ?",
+            [time.time(), f"The worker died {MAX_ATTEMPTS} times while it was at this cell. See the worker's log in the "
+             "cache, then resume the run.", worker, MAX_ATTEMPTS],
+        )  # fmt: skip
+    else:
+        db.execute("UPDATE run_cells SET attempts = attempts - 1 WHERE worker = ? AND state = 'running' "
+                   "AND started IS NOT NULL", [worker])  # fmt: skip
     db.execute("UPDATE run_cells SET state = 'queued', worker = NULL, started = NULL WHERE worker = ? "
                "AND state = 'running'", [worker])  # fmt: skip
 
@@ -140,24 +160,48 @@ def beat(store: Store, worker: str, device: str, doing: str) -> None:
         )
 
 
-def leave(store: Store, worker: str) -> None:
+def leave(store: Store, worker: str, died: bool = False) -> None:
     """Signs a worker off, its unfinished cells given back."""
     with store.write() as db:
-        _release(db, worker)
+        _release(db, worker, died)
         db.execute("DELETE FROM workers WHERE id = ?", [worker])
 
 
 def bury(store: Store) -> None:
-    """Gives back the cells of workers that died without signing off."""
+    """Gives back the cells of workers that died without signing off, and ends those that hang: they hold the device."""
     with store.read() as db:
         known = db.execute("SELECT id, pid, heartbeat FROM workers").fetchall()
         owners = {row[0] for row in db.execute("SELECT DISTINCT worker FROM run_cells WHERE state = 'running'")}
     dead = owners - {row["id"] for row in known}
     for row in known:
-        if not psutil.pid_exists(row["pid"]) or time.time() - row["heartbeat"] > LEASE_SECONDS:
+        late = time.time() - row["heartbeat"] > LEASE_SECONDS
+        if late:
+            end(row["pid"], signal.SIGKILL)
+        if late or not alive(row["pid"]):
             dead.add(row["id"])
     for worker in dead:
-        leave(store, worker)
+        leave(store, worker, died=True)
+
+
+def alive(pid: int) -> bool:
+    """Whether there is a process of this number that has not ended."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def end(pid: int, number: int) -> None:
+    """Sends a signal to a worker's process, and never to another program that has its number by now."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if "ptlib.runs.worker" in process.cmdline():
+            process.send_signal(number)
+
+
+def any_open(store: Store) -> bool:
+    """Whether anything is queued or running."""
+    with store.read() as db:
+        return db.execute("SELECT 1 FROM run_cells WHERE state IN ('queued', 'running') LIMIT 1").fetchone() is not None
 
 
 def is_cancelled(store: Store, worker: str) -> bool:
@@ -194,20 +238,26 @@ def _known(store: Store, run_id: str) -> None:
 
 def progress(store: Store, run_id: str) -> Progress:
     """How far one run is. Raises RunError for an unknown run."""
-    found = [item for item in all_progress(store) if item.run_id == run_id]
-    if not found:
-        _known(store, run_id)
-    return found[0]
+    _known(store, run_id)
+    return _all_progress(store, "WHERE runs.id = ?", [run_id])[0]
 
 
 def all_progress(store: Store) -> list[Progress]:
     """Every run, newest first."""
+    return _all_progress(store, "", [])
+
+
+def _all_progress(store: Store, which: str, values: Sequence[str]) -> list[Progress]:
+    open_cell = "state IN ('queued', 'running')"
     with store.read() as db:
         rows = db.execute(
             "SELECT runs.*, count(*) AS total, sum(state = 'done') AS done, sum(state = 'failed') AS failed, "
             "sum(state = 'cancelled') AS gone, sum(state = 'running') AS running, sum(state = 'queued') AS queued, "
-            "min(started) AS first, max(finished) AS last FROM runs JOIN run_cells ON run_id = runs.id "
-            "GROUP BY runs.id ORDER BY runs.created DESC"
+            f"sum({TIMED}) AS timed, total(CASE WHEN {TIMED} THEN finished - started END) AS busy, "
+            f"sum({TIMED} AND {IS_SCORE}) AS scored, total(CASE WHEN {TIMED} AND {IS_SCORE} THEN finished - started END) AS scoring, "
+            f"sum({open_cell} AND {IS_SCORE}) AS to_score, count(DISTINCT CASE WHEN state = 'running' THEN worker END) AS hands "
+            f"FROM runs JOIN run_cells ON run_id = runs.id {which} GROUP BY runs.id ORDER BY runs.created DESC",
+            values,
         ).fetchall()
         doing = db.execute("SELECT doing FROM workers ORDER BY heartbeat DESC LIMIT 1").fetchone()
     return [_progress(row, doing["doing"] if doing and row["running"] else "") for row in rows]
@@ -219,11 +269,19 @@ def _progress(row, doing: str) -> Progress:
         state = "running" if row["running"] or row["done"] else "queued"
     else:
         state = "failed" if row["failed"] else "cancelled" if row["gone"] else "done"
-    ended = time.time() if left else (row["last"] or row["created"])
-    seconds = max(0.0, ended - row["first"]) if row["first"] else 0.0
-    rate = row["done"] / seconds if seconds and row["done"] else 0.0
+    hands = max(1, row["hands"])
+    rate = hands * row["timed"] / row["busy"] if row["busy"] > 0 else 0.0
     return Progress(row["id"], row["title"], state, row["total"], row["done"], row["failed"], row["gone"], row["running"],
-                    rate, left / rate if rate else None, doing, row["created"], seconds)  # fmt: skip
+                    rate, _seconds_left(row, left, hands), doing, row["created"], row["busy"])  # fmt: skip
+
+
+def _seconds_left(row, left: int, hands: int) -> float | None:
+    # A stimulation takes a small part of a score's time, so the two are counted apart.
+    other, quick, quick_time = left - row["to_score"], row["timed"] - row["scored"], row["busy"] - row["scoring"]
+    if not left or (row["to_score"] and not row["scored"]) or (other and not row["timed"]):
+        return None
+    each = row["scoring"] / row["scored"] if row["scored"] else 0.0
+    return (row["to_score"] * each + other * (quick_time / quick if quick else each)) / hands
 
 
 def errors(store: Store, run_id: str) -> pd.DataFrame:
@@ -231,31 +289,3 @@ def errors(store: Store, run_id: str) -> pd.DataFrame:
     with store.read() as db:
         rows = db.execute("SELECT spec, error, attempts FROM run_cells WHERE run_id = ? AND state = 'failed'", [run_id])
         return pd.DataFrame([tuple(row) for row in rows], columns=["spec", "error", "attempts"])
-
-
-class Estimate(NamedTuple):
-    """What a set of cells will cost."""
-
-    cells: int
-    examples: int
-    seconds: float
-    measured: bool
-    """From finished cells of this PLM; otherwise a guess from its size."""
-
-
-def estimate(store: Store, cells: Sequence[Cell], examples: dict[str, int], parameters: int) -> Estimate:
-    """Expected seconds on one worker.
-
-    Args:
-        examples: rows of each task in the cells' split and limit.
-        parameters: of the PLM, for the guess where nothing was measured yet.
-    """
-    scores = [cell for cell in cells if cell.kind == "score"]
-    rows = sum(examples[cell.task] for cell in scores)
-    with store.read() as db:
-        found = db.execute("SELECT sum(seconds) AS s, sum(n) AS n FROM results WHERE kind = 'score' AND plm = ?",
-                           [cells[0].plm if cells else ""]).fetchone()  # fmt: skip
-    measured = bool(found["n"])
-    # The guess: 40 slots an example, two operations a parameter and slot, 20 billion operations a second.
-    each = found["s"] / found["n"] if measured else parameters * 2 * 40 / 20e9
-    return Estimate(len(cells), rows, rows * each + 0.01 * (len(cells) - len(scores)), measured)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ptlib.analysis import indicators
-from ptlib.library import Library
+from ptlib.errors import PromptError
+from ptlib.library import Library, PromptEntry
 from ptlib.neurons.overlap import activated, overlap
 from ptlib.prompts import INERT_ROWS
 from ptlib.runs import tables
@@ -61,6 +62,21 @@ class Study(NamedTuple):
         return found
 
 
+def embeddings(entries: Sequence[PromptEntry]) -> np.ndarray:
+    """(prompts, length, hidden) float32 of prompts that are alike in shape.
+
+    Raises:
+        PromptError: no prompts, a broken file, or prompts of different lengths.
+    """
+    if not entries:
+        raise PromptError("no trained prompt is left to compare", where="selection", mend="Choose other tasks or seeds.")
+    for entry in entries:
+        if entry.length != entries[0].length:
+            raise PromptError("prompts of different lengths cannot be compared", where=entry.name, found=f"length {entry.length}",
+                              expected=f"{entries[0].length} as {entries[0].name}", mend="Choose prompts of one length.")  # fmt: skip
+    return np.stack([entry.load().values for entry in entries])
+
+
 def load_study(
     store: Store, library: Library, plm: str, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None,
     split: str = "test", limit: int | None = None,
@@ -86,7 +102,8 @@ def load_study(
     rows = [place.get(entry.digest, -1) for row in grid for entry in row]
     complete = bool(rows) and min(rows) >= 0
     active = activated(stimulation[rows]).reshape(len(seeds), len(names), *stimulation.shape[1:]) if complete else np.empty((0,))
-    values = np.array([[entry.load().values for entry in row] for row in grid])
+    values = embeddings([entry for row in grid for entry in row]) if names and seeds else np.empty((0,))
+    values = values.reshape(len(seeds), len(names), *values.shape[1:])
     own_missing = {entry.digest for row in grid for entry in row}
     return Study(
         plm, names, [library.task(name).type for name in names], seeds, transfer,

@@ -7,19 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
-
-import psutil
 
 from ptlib.runs import queue
 from ptlib.store import Store
 
-GRACE_SECONDS = 2.0
-"""After a cancel: time to stop between batches, then SIGTERM, then, as long again, SIGKILL."""
+GRACE_SECONDS = 1.5
+"""After a cancel: time a worker has to stop by itself before it gets a SIGTERM."""
+KILL_SECONDS = 0.5
+"""From SIGTERM to SIGKILL."""
 START_SECONDS = 30.0
+PAUSE_SECONDS = 2.0
+"""Between two starts: one that dies at once, or finds the device taken, is not started over and over."""
 
 _started: dict[Path, subprocess.Popen] = {}
+_last: dict[Path, float] = {}
 
 
 def ensure_worker(store: Store, device: str | None = None) -> None:
@@ -28,8 +30,9 @@ def ensure_worker(store: Store, device: str | None = None) -> None:
     process = _started.get(store.folder)
     if process is not None and process.poll() is None:
         return
-    if workers(store):
+    if workers(store) or time.monotonic() - _last.get(store.folder, -PAUSE_SECONDS) < PAUSE_SECONDS:
         return
+    _last[store.folder] = time.monotonic()
     root = str(Path(__file__).parents[2])
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "TOKENIZERS_PARALLELISM": "false",
@@ -47,7 +50,7 @@ def workers(store: Store) -> list[dict]:
     """Living workers: id, pid, device, started, heartbeat, doing, peak_memory (bytes)."""
     with store.read() as db:
         rows = [dict(row) for row in db.execute("SELECT * FROM workers")]
-    return [row for row in rows if psutil.pid_exists(row["pid"])]
+    return [row for row in rows if queue.alive(row["pid"])]
 
 
 def enforce_cancel(store: Store) -> None:
@@ -60,13 +63,25 @@ def enforce_cancel(store: Store) -> None:
     for row in rows:
         late = time.time() - row["cancelled"]
         if late > GRACE_SECONDS:
-            with suppress(ProcessLookupError):
-                os.kill(row["pid"], signal.SIGKILL if late > 2 * GRACE_SECONDS else signal.SIGTERM)
+            queue.end(row["pid"], signal.SIGKILL if late > GRACE_SECONDS + KILL_SECONDS else signal.SIGTERM)
     queue.bury(store)
+
+
+def cancel(store: Store, run_id: str) -> None:
+    """Cancels a run and sees to it that its worker stops; returns when none of its cells is running.
+
+    Raises:
+        RunError: no such run.
+    """
+    queue.cancel(store, run_id)
+    end = time.monotonic() + 2 * (GRACE_SECONDS + KILL_SECONDS)
+    while queue.progress(store, run_id).running and time.monotonic() < end:
+        enforce_cancel(store)
+        time.sleep(0.1)
 
 
 def keep_going(store: Store) -> None:
     """What a watcher calls now and then: cancels take effect, dead workers' cells are queued, a worker is there."""
     enforce_cancel(store)
-    if any(item.open for item in queue.all_progress(store)):
+    if queue.any_open(store):
         ensure_worker(store)

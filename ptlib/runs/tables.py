@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ptlib.errors import StoreError
 from ptlib.library import Library
 from ptlib.runs.plan import Cell, Selection, score_cells, stimulation_cells
-from ptlib.store import Store
+from ptlib.store import Damaged, Store
 
 NO_PROMPT = "no prompt"
 COLUMNS = ["key", "plm", "prompt", "source", "source_type", "target", "target_type", "seed", "insertion", "kind"]
@@ -76,7 +75,7 @@ def stimulations(store: Store, library: Library, selection: Selection) -> tuple[
     for cell in cells:
         try:
             arrays = store.result_arrays(cell.key, known.get(cell.key)) if cell.key in known else None
-        except StoreError:
+        except Damaged:
             arrays = None
         if arrays is None:
             missing.append(cell)

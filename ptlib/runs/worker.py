@@ -1,7 +1,8 @@
 """The worker: one process for a device that claims batches, evaluates them and stores every cell at once.
 
 ``python -m ptlib.runs.worker --cache DIR [--device cpu]``. A file lock keeps a second one away; the worker signs off
-when it was idle for a while, and gives its cells back when it is asked to end (SIGTERM, SIGINT).
+when it was idle for a while, and gives its cells back when it is asked to end (SIGTERM, SIGINT). A cancel is followed
+between batches of texts; where that takes too long (a PLM is being loaded, a batch is big) the process ends itself.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import threading
 import time
 from pathlib import Path
 
+from ptlib.errors import PtlibError
 from ptlib.library import Library
 from ptlib.plms.device import choose_device
-from ptlib.runs import queue
-from ptlib.runs.execute import Executor, describe_batch
+from ptlib.runs import Cell, queue
+from ptlib.runs.execute import Executor, describe_batch, unexpected
 from ptlib.store import Store
 
 IDLE_SECONDS = 60
 BEAT_SECONDS = 2.0
 LOOK_SECONDS = 0.25
 """How often a worker looks for a cancel while it evaluates."""
+PATIENCE_SECONDS = 1.0
+"""After a cancel is seen: time to come to the end of a batch of texts before the process ends itself."""
 
 log = logging.getLogger("ptlib.worker")
 
@@ -41,52 +45,58 @@ class Worker:
         self.doing = ""
         self._looked, self._cancelled = 0.0, False
         self._executor: Executor | None = None
-        self._library_of: float = 0.0
 
     def run(self) -> None:
         """Works until idle for long or told to stop."""
-        threading.Thread(target=self._beat, daemon=True).start()
         queue.beat(self.store, self.id, self.device, "")
+        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
         queue.bury(self.store)
+        # SQLite folds its log back into the file when the last connection closes; with one kept open a write costs a
+        # fraction of a millisecond, not twenty.
+        with self.store.read():
+            try:
+                self._work()
+            finally:
+                queue.leave(self.store, self.id)
+
+    def _work(self) -> None:
         idle_since = time.monotonic()
-        try:
-            while not self.stop.is_set() and time.monotonic() - idle_since < self.idle:
-                cells = queue.claim(self.store, self.id)
-                if cells:
-                    self._batch(cells)
-                    idle_since = time.monotonic()
-                else:
-                    self.stop.wait(0.3)
-        finally:
-            queue.leave(self.store, self.id)
+        while not self.stop.is_set() and time.monotonic() - idle_since < self.idle:
+            cells = queue.claim(self.store, self.id)
+            if cells:
+                self._batch(cells)
+                idle_since = time.monotonic()
+            else:
+                self.stop.wait(0.3)
 
-    def _batch(self, cells) -> None:
-        from ptlib.transfer.evaluate import Stopped
-
+    def _batch(self, cells: list[Cell]) -> None:
         self.doing, self._cancelled, self._looked = describe_batch(cells), False, 0.0
         queue.beat(self.store, self.id, self.device, self.doing)
-        # Files may have been added since the last batch was planned; opening the library reads headers only.
-        if self._executor is None:
-            self.device = choose_device(None if self.device == "auto" else self.device)
-            self._executor = Executor(self.store, Library.open(), self.device)
-        if any(cell.prompt and cell.prompt not in {entry.digest for entry in self._executor.library.entries} for cell in cells):
-            self._executor.library = Library.open()
         try:
-            for cell, error in self._executor.execute(cells, self._should_stop):
+            for cell, error in self._ready().execute(cells, self._should_stop, self._begin):
                 queue.finish(self.store, [cell.key], "failed" if error else "done", error)
                 if error:
                     log.error("%s on %s: %s", cell.prompt_name, cell.task, error)
-                if self._should_stop():
-                    break
-        except Stopped:
-            log.info("stopped: %s", self.doing)
-        except Exception:
+        except Exception as failure:
             log.exception("batch failed: %s", self.doing)
-            reason = f"An unexpected error; the details are in {self.store.folder / 'logs' / 'worker.log'}."
+            reason = str(failure) if isinstance(failure, PtlibError) else unexpected(self.store, failure)
             queue.finish(self.store, [cell.key for cell in cells], "failed", reason)
         finally:
             self.doing = ""
             queue.release(self.store, self.id)
+
+    def _ready(self) -> Executor:
+        # Files may have come or changed since the last batch; opening the library reads headers only.
+        library = Library.open()
+        if self._executor is None:
+            self.device = choose_device(None if self.device == "auto" else self.device)
+            self._executor = Executor(self.store, library, self.device)
+        self._executor.library = library
+        return self._executor
+
+    def _begin(self, cell: Cell) -> None:
+        queue.begin(self.store, self.id, cell.key)
 
     def _should_stop(self) -> bool:
         if self.stop.is_set() or self._cancelled:
@@ -102,6 +112,21 @@ class Worker:
                 queue.beat(self.store, self.id, self.device, self.doing)
             except Exception:
                 log.exception("no heartbeat")
+
+    def _watch(self) -> None:
+        seen = None
+        while True:
+            time.sleep(LOOK_SECONDS)
+            try:
+                cancelled = bool(self.doing) and queue.is_cancelled(self.store, self.id)
+            except PtlibError:
+                log.exception("no look at cancels")
+                continue
+            seen = (seen or time.monotonic()) if cancelled else None
+            if seen and time.monotonic() - seen > PATIENCE_SECONDS:
+                log.info("ends itself to follow a cancel: %s", self.doing)
+                queue.leave(self.store, self.id)
+                os._exit(0)
 
 
 def main(argv: list[str] | None = None) -> int:
