@@ -134,6 +134,9 @@ def against_own(view: View, task, labels: np.ndarray, answers: np.ndarray, own: 
         st.markdown(f"**Examples it gets wrong and the own prompt gets right** ({len(wrong)} of {len(labels)}; difference to the own "
                     f"prompt: exact McNemar {components.p_value(p)})")  # fmt: skip
         picked = {"answered": [task.label_words[answers[row]] for row in wrong]}
+    if not len(wrong):
+        st.caption("There are none.")
+        return
     texts = task.read("test", view.limit).texts
     rows = pd.DataFrame({**{field: [texts[row][place] for row in wrong] for place, field in enumerate(task.fields)},
                          "label": [task.label_words[labels[row]] for row in wrong], **picked})  # fmt: skip
