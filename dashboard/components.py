@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data, export
-from dashboard.selection import View
+from dashboard.selection import View, image_format
 from ptlib.errors import PtlibError
 from ptlib.runs import Cell, queue, supervise
 
@@ -55,10 +55,10 @@ def status(view: View, missing: int, total: int) -> None:
                    "not the paper's, and its types of task are partly by design.")  # fmt: skip
 
 
-def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None = None, vector: bool = True, **options) -> object:
+def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None = None, **options) -> object:
     """A figure, what it shows in words below it, and the data behind it as CSV."""
     event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{name}", alt=caption.replace("**", ""),
-                            config=export.toolbar(name, vector=vector, height=int(fig.layout.height or 500)), **options)  # fmt: skip
+                            config=export.toolbar(name, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
     left, right = st.columns([5, 1], vertical_alignment="top")
     left.caption(caption)
     if table is not None:

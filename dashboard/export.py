@@ -16,10 +16,10 @@ def file_name(*parts: str) -> str:
     return joined[:80] or "figure"
 
 
-def toolbar(name: str, *, vector: bool = True, height: int = 500) -> dict:
-    """Plotly's own toolbar: image download at a size fit for print, no cloud, no logo."""
-    image = {"format": "svg" if vector else "png", "filename": file_name(name), "width": PRINT_WIDTH, "height": height,
-             "scale": 1 if vector else 3}  # fmt: skip
+def toolbar(name: str, image_format: str = "svg", height: int = 500) -> dict:
+    """Plotly's own toolbar: image download ("svg" or "png") at a size fit for print, no cloud, no logo."""
+    image = {"format": image_format, "filename": file_name(name), "width": PRINT_WIDTH, "height": height,
+             "scale": 3 if image_format == "png" else 1}  # fmt: skip
     return {"displaylogo": False, "displayModeBar": "hover", "toImageButtonOptions": image, "responsive": True,
             "modeBarButtonsToRemove": ["sendChartToCloud", "sendDataToCloud", "select2d", "lasso2d", "autoScale2d"]}  # fmt: skip
 

@@ -14,6 +14,7 @@ from ptlib.plms import PlmInfo
 from ptlib.runs import Selection, select
 
 ALL = "all"
+IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
 
 
@@ -40,6 +41,11 @@ class View:
 def mode() -> Mode:
     """Light or dark, as the browser shows the app."""
     return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def image_format() -> str:
+    """ "svg" or "png": what the figures' own toolbar saves."""
+    return str(st.session_state.get("image") or IMAGES[0]).lower()
 
 
 def sidebar(library: Library) -> View:
@@ -83,6 +89,10 @@ def sidebar(library: Library) -> View:
             placeholder="all layers",
             bind="query-params",
         )
+        st.segmented_control(
+            "Figures save as", IMAGES, default=IMAGES[0], key="image", bind="query-params", required=True,
+            help="The camera in a figure's toolbar: 6.75 inches wide, SVG as vectors, PNG at 300 dots an inch.",
+        )  # fmt: skip
     chosen = sorted(seeds or have)
     picked = select(library, plm_id, tasks=tasks or names, sources=sources or names, seeds=chosen, limit=LIMITS[limit])
     return View(plm, tasks or names, sources or names, chosen, LIMITS[limit], indicator,

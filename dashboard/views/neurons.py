@@ -50,7 +50,7 @@ def everyone(view: View, names: list[str], types: list[str], values: np.ndarray)
         matrix.square_matrix(found, names, types, "ON", view.mode), "on-matrix",
         f"Overlapping rate of activated neurons of every pair of {len(names)} prompts, {shown}, in dendrogram order (average linkage). "
         "Prompts of one task and type should stand together; strips show the type.",
-        table=pd.DataFrame(found, index=names, columns=names).reset_index(names="prompt"), vector=len(names) <= 60,
+        table=pd.DataFrame(found, index=names, columns=names).reset_index(names="prompt"),
     )  # fmt: skip
 
 

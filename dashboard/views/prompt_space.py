@@ -1,6 +1,7 @@
 """Where the prompts lie: projections of their embeddings or of what they stimulate."""
 
 import hashlib
+import html
 
 import numpy as np
 import pandas as pd
@@ -11,24 +12,51 @@ from dashboard.background import found
 from dashboard.figures import projection as figures
 from dashboard.selection import View
 from ptlib.analysis import projection
+from ptlib.library import PromptEntry
 from ptlib.prompts import INERT_ROWS
-from ptlib.runs import stimulation_cells, tables
+from ptlib.runs import Selection, select, stimulation_cells, tables
 
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 OF = {"embedding": "embeddings", "stimulation": "stimulation"}
-BY = {"type": "type", "source": "task", "seed": "seed"}
+BY = {"type": "type", "source": "task", "seed": "seed", "plm": "PLM"}
 
 
-def rows_of(view: View, of: str) -> tuple[list, np.ndarray]:
-    """Prompts and their (n, features) rows."""
-    entries = [entry for entry in data.library().prompts(view.plm.id) if entry.name in set(view.selection.prompts)]
-    if of == "embedding":
-        kept = [np.delete(entry.load().values, INERT_ROWS[entry.insertion], axis=0).ravel() for entry in entries]
-        return entries, np.stack(kept) if kept else np.empty((0, 0))
-    keys = {cell.prompt_name: cell.key for cell in stimulation_cells(data.library(), view.selection)}
-    values = {entry.name: data.stimulation(keys[entry.name]) for entry in entries}
-    entries = [entry for entry in entries if values[entry.name] is not None]
-    return entries, np.stack([values[entry.name].ravel() for entry in entries]) if entries else np.empty((0, 0))
+def selections(view: View, all_plms: bool) -> list[Selection]:
+    """The selection, or the same one on every PLM of the same shape."""
+    if not all_plms:
+        return [view.selection]
+    shape = (view.plm.hidden, view.plm.layers, view.plm.ffn)
+    alike = [plm.id for plm in data.library().plms.values() if (plm.hidden, plm.layers, plm.ffn) == shape]
+    return [select(data.library(), plm, sources=view.sources, seeds=view.seeds, limit=view.limit) for plm in alike]
+
+
+def rows_of(view: View, of: str, all_plms: bool) -> tuple[list[PromptEntry], np.ndarray]:
+    """Prompts and their (n, features) rows; those without a stimulation are left out."""
+    entries, rows = [], []
+    for selection in selections(view, all_plms):
+        keys = {cell.prompt_name: cell.key for cell in stimulation_cells(data.library(), selection)}
+        for entry in data.library().prompts(selection.plm):
+            if entry.name not in keys:
+                continue
+            if of == "embedding":
+                row = np.delete(entry.load().values, INERT_ROWS[entry.insertion], axis=0)
+            else:
+                row = data.stimulation(keys[entry.name])
+            if row is not None:
+                entries.append(entry)
+                rows.append(row.ravel())
+    # Prompts of another length cannot be compared as wholes; the most common length is kept.
+    sizes = [len(row) for row in rows]
+    common = max(set(sizes), key=sizes.count, default=0)
+    kept = [place for place, size in enumerate(sizes) if size == common]
+    return [entries[place] for place in kept], np.stack([rows[place] for place in kept]) if kept else np.empty((0, 0))
+
+
+def clicked() -> None:
+    """A click on a point asks for its nearest."""
+    points = st.session_state["figure-prompt-space"].selection.points
+    if points and points[0].get("hovertext"):
+        st.session_state["near"] = html.unescape(points[0]["hovertext"])
 
 
 def controls() -> tuple[str, str, int, str, int]:
@@ -58,7 +86,7 @@ def body() -> None:
     of, method, dimensions, by, seed = controls()
     if of == "stimulation":
         components.run_panel(view, missing, "stimulations")
-    entries, rows = rows_of(view, of)
+    entries, rows = rows_of(view, of, by == "plm")
     if len(entries) < 4:
         st.info(f"A projection needs at least 4 prompts; here are {len(entries)}."
                 + (" Run the missing stimulations above." if of == "stimulation" and missing else ""))  # fmt: skip
@@ -88,18 +116,20 @@ def body() -> None:
 
 def picture(view: View, entries: list, drawn: projection.Projection, by: str, of: str, chosen: str | None, near: list[str]) -> None:
     points = pd.DataFrame({"name": [entry.name for entry in entries], "source": [entry.task or "random" for entry in entries],
-                           "type": [entry.type for entry in entries], "seed": [str(entry.seed) for entry in entries]})  # fmt: skip
+                           "type": [entry.type for entry in entries], "seed": [str(entry.seed) for entry in entries],
+                           "plm": [entry.plm_id for entry in entries]})  # fmt: skip
     for place, axis in enumerate("xyz"[: drawn.coordinates.shape[1]]):
         points[axis] = drawn.coordinates[:, place]
     titles = figures.axis_titles(drawn.method, drawn.explained, drawn.coordinates.shape[1])
     if drawn.note:
         st.info(drawn.note)
     trust = f", trustworthiness {drawn.trustworthiness:.2f} ({drawn.neighbours} neighbours)" if np.isfinite(drawn.trustworthiness) else ""
+    whose = "every PLM of this shape" if by == "plm" else components.plain(view.plm.id)
     components.show(
         figures.space(points, by, titles, drawn.parameters + trust, view.mode, chosen, near), "prompt-space",
-        f"Prompts of {components.plain(view.plm.id)} by their {OF[of]}. Points that lie near each other are alike; with UMAP and t-SNE, "
-        "distances between far groups mean little. Trustworthiness says how many of the neighbours drawn are neighbours in full space.",
-        table=points,
+        f"Prompts of {whose} by their {OF[of]}. Points that lie near each other are alike; with UMAP and t-SNE, "
+        "distances between far groups mean little. Click a point for its nearest. Trustworthiness says how many of the neighbours drawn are neighbours in full space.",
+        table=points, **({"on_select": clicked, "selection_mode": "points"} if "z" not in points else {}),
     )  # fmt: skip
 
 

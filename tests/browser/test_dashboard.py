@@ -94,6 +94,25 @@ def test_the_matrix_is_there_and_a_cell_opens(filled, browser):
     tab.context.close()
 
 
+def test_a_click_on_a_prompt_names_its_nearest(filled, browser):
+    tab = Tab(browser)
+    tab.open(f"{filled}/prompt_space?{SELECTION}")
+    tab.page.wait_for_function("!document.body.innerText.includes('Computing ')", timeout=120_000)
+    plot = tab.page.locator(".js-plotly-plot").first
+    plot.locator(".main-svg").first.wait_for(timeout=30_000)
+    tab.settle()
+    point = plot.locator(".scatterlayer .trace .point").first.bounding_box()
+    tab.page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    tab.page.wait_for_timeout(300)
+    tab.page.mouse.down()
+    tab.page.mouse.up()
+    tab.page.wait_for_url(re.compile("near="), timeout=20_000)
+    tab.settle()
+    tab.page.locator("[data-testid=stDataFrame]").wait_for(timeout=20_000)
+    tab.check()
+    tab.context.close()
+
+
 def test_progress_survives_a_second_tab(filled, browser):
     tab = Tab(browser)
     tab.open(f"{filled}/runs?{SELECTION}")

@@ -134,4 +134,4 @@ def test_the_toolbar_knows_no_cloud():
     config = export.toolbar("x")
     assert "sendChartToCloud" in config["modeBarButtonsToRemove"]
     assert config["displaylogo"] is False
-    assert export.toolbar("x", vector=False)["toImageButtonOptions"]["scale"] == 3
+    assert export.toolbar("x", "png")["toImageButtonOptions"]["scale"] == 3
