@@ -1,4 +1,4 @@
-"""Matrices: transfer (source x target), ON in dendrogram order, type blocks, confusion."""
+"""Matrices: transfer (source x target), type blocks, confusion, similarity in dendrogram order."""
 
 from __future__ import annotations
 
@@ -8,10 +8,29 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.theme import SEQUENTIAL, Mode, colour, faint, figure, ink, paper, quiet, safe
+from dashboard.theme import (
+    CHOSEN,
+    Mode,
+    colour,
+    colour_bar,
+    describe,
+    faint,
+    figure,
+    head_room,
+    ink,
+    ink_on_scale,
+    key,
+    label,
+    paper,
+    quiet,
+    safe,
+    sequential,
+    type_key,
+)  # fmt: skip
 
 WRITE_NUMBERS = 24
-"""Numbers stand in the cells of matrices up to this many columns; wider ones have a colour bar instead."""
+"""Numbers stand in the cells of matrices up to this many columns."""
+BASELINES = ("random", "none")
 
 
 class Axis(NamedTuple):
@@ -21,33 +40,71 @@ class Axis(NamedTuple):
     types: Sequence[str]
 
 
-def _type_strips(fig: go.Figure, axis: Axis, side: str, mode: Mode) -> None:
-    """A coloured strip beside the names, and a gap of paper between types."""
-    start = 0
-    for end in range(1, len(axis.types) + 1):
-        if end < len(axis.types) and axis.types[end] == axis.types[start]:
-            continue
-        first, last = start - 0.5, end - 0.5
-        strip = {"type": "rect", "line": {"width": 0}, "fillcolor": colour(axis.types[start]), "layer": "above"}
-        if side == "left":
-            fig.add_shape(**strip, xref="paper", x0=-0.008, x1=-0.002, y0=first, y1=last)
-            fig.add_shape(
-                type="line", x0=-0.5, x1=1, xref="paper", y0=first, y1=first, line={"color": paper(mode), "width": 4}
-            ) if start else None
+def _cells(
+    fig: go.Figure, values: np.ndarray, text: np.ndarray | None, span: tuple[float, float], mode: Mode, *, gap: int = 0, **more: object,
+) -> None:  # fmt: skip
+    """A heatmap with numbers that shrink with the cells, black or white by the colour below them.
+
+    Plotly sizes a heatmap's text by its cells but has one colour a trace, so dark and light numbers are two traces; blanks
+    keep both at one size.
+    """
+    low, high = span
+    shared = {"zmin": low, "zmax": high, "colorscale": sequential(mode), "xgap": gap, "ygap": gap}
+    fig.add_heatmap(z=values.astype(np.float32), **shared, **more)
+    if text is None:
+        return
+    tints = np.array([[ink_on_scale((v - low) / (high - low), mode) if np.isfinite(v) else "" for v in row] for row in values])
+    blank = " " * max(map(len, text.ravel()))
+    first = fig.data[-1]
+    for tint in ("#111111", "#FFFFFF"):
+        mine = tints == tint
+        looks = {"text": np.where(mine, text, blank), "texttemplate": "%{text}", "textfont": {"color": tint}}
+        if tint == "#111111":
+            first.update(looks)
         else:
-            fig.add_shape(**strip, yref="paper", y0=1.002, y1=1.012, x0=first, x1=last)
-            fig.add_shape(
-                type="line", y0=0, y1=1, yref="paper", x0=first, x1=first, line={"color": paper(mode), "width": 4}
-            ) if start else None
-        start = end
+            fig.add_heatmap(z=np.where(mine, values, np.nan).astype(np.float32), **shared, **looks, showscale=False, hoverinfo="skip")
+
+
+def _groups(types: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Runs of one type: (first, one past last, type)."""
+    starts = [at for at in range(len(types)) if not at or types[at] != types[at - 1]]
+    return [(first, last, types[first]) for first, last in zip(starts, [*starts[1:], len(types)], strict=True)]
+
+
+def _type_strips(fig: go.Figure, rows: Axis, columns: Axis, mode: Mode) -> None:
+    """A coloured strip beside rows and columns, a gap of paper between types, a wide one before the baselines."""
+    strip = {"type": "rect", "line": {"width": 0}, "layer": "above"}
+    for first, last, kind in _groups(rows.types):
+        fig.add_shape(
+            **strip, fillcolor=colour(kind), xref="paper", xsizemode="pixel", xanchor=0, x0=-10, x1=-5, y0=first - 0.5, y1=last - 0.5
+        )
+        if first:
+            wide = kind in BASELINES and rows.types[first - 1] not in BASELINES
+            fig.add_shape(type="line", x0=-0.5, x1=len(columns.names) - 0.5, y0=first - 0.5, y1=first - 0.5,
+                          line={"color": paper(mode), "width": 9 if wide else 3})  # fmt: skip
+    for first, last, kind in _groups(columns.types):
+        fig.add_shape(
+            **strip, fillcolor=colour(kind), yref="paper", ysizemode="pixel", yanchor=1, y0=5, y1=10, x0=first - 0.5, x1=last - 0.5
+        )
+        if first:
+            fig.add_shape(type="line", y0=-0.5, y1=len(rows.names) - 0.5, x0=first - 0.5, x1=first - 0.5,
+                          line={"color": paper(mode), "width": 3})  # fmt: skip
+
+
+def _frame(fig: go.Figure, cell: tuple[int, int], lines: Sequence[tuple[str, float]]) -> None:
+    """A frame just inside a cell, its lines from the outer to the inner."""
+    row, column = cell
+    for tint, width in lines:
+        fig.add_shape(type="rect", x0=column - 0.48, x1=column + 0.48, y0=row - 0.45, y1=row + 0.45, line={"color": tint, "width": width})
 
 
 def transfer_matrix(
     values: np.ndarray, sources: Axis, targets: Axis, *, low: np.ndarray, high: np.ndarray, count: np.ndarray,
-    own: Sequence[tuple[int, int]], relative: bool, mode: Mode, selected: tuple[int, int] | None = None,
-    spread: str = "95 % interval",
+    own: Sequence[tuple[int, int]], relative: bool, mode: Mode, selected: tuple[int, int] | None = None, spread: str = "95 % interval",
+    metric: str = "accuracy",
 ) -> go.Figure:  # fmt: skip
-    """Source prompts (rows) on target tasks (columns), grouped by type; own prompts framed, missing cells crossed out.
+    """Source prompts (rows) on target tasks (columns), grouped by type; own prompts framed, missing cells crossed out,
+    baselines set apart.
 
     Every cell carries an invisible marker at (column, row), since plotly reports no clicks on heatmaps.
 
@@ -56,99 +113,122 @@ def transfer_matrix(
         low, high: ends of what ``spread`` names, shown on hover.
         count: examples of each cell.
         own: (row, column) of own prompts.
+        selected: (row, column) of the cell that is open.
+        metric: what a score measures.
     """
     rows, columns = values.shape
-    top = 1.0 if not relative else max(1.05, float(np.nanmax(values, initial=1.0)))
-    fig = figure(mode, height=120 + 30 * rows)
-    scale_title = "relative<br>performance" if relative else "accuracy"
-    fig.add_heatmap(
-        z=values.astype(np.float32), zmin=0.25, zmax=top, colorscale=SEQUENTIAL, hoverinfo="skip",
-        # Plotly fits the size of these numbers to the cells, so that they never overlap on a phone.
-        text=[[f"{value:.2f}".removeprefix("0") if np.isfinite(value) else "" for value in line] for line in values],
-        texttemplate="%{text}" if columns <= WRITE_NUMBERS else None,
-showscale=columns > WRITE_NUMBERS,
-        colorbar={"title": {"text": scale_title, "side": "top"}, "thickness": 10, "len": 0.6, "outlinewidth": 0},
-    )  # fmt: skip
+    what = "relative performance" if relative else metric
+    bottom = min(0.25, float(np.floor(np.nanmin(values, initial=1.0) * 20) / 20))
+    top = max(1.05, float(np.nanmax(values, initial=1.0))) if relative else 1.0
+    fig = figure(mode, height=125 + 28 * rows)
+    text = np.array([[f"{v:.2f}".removeprefix("0") if np.isfinite(v) else "" for v in row] for row in values])
+    _cells(fig, values, text if columns <= WRITE_NUMBERS else None, (bottom, top), mode, hoverinfo="skip", colorbar=colour_bar())
     y, x = np.divmod(np.arange(rows * columns), columns)
-    flat = values.ravel()
-    there = np.isfinite(flat)
-    what = "relative performance" if relative else "accuracy"
+    there = np.isfinite(values.ravel())
+    fig.add_scatter(
+        x=x[~there], y=y[~there], mode="markers", hoverinfo="skip", showlegend=False,
+        marker={"symbol": "x-thin", "size": 8, "line": {"color": faint(mode), "width": 1}},
+    )  # fmt: skip
     notes = [
         f"<b>{safe(sources.names[r])}</b> on <b>{safe(targets.names[c])}</b><br>"
-        + (f"{what} {v:.3f}<br>{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}<br>click for details" if ok else "not computed yet")
-        for r, c, v, lo, hi, k, ok in zip(y, x, flat, low.ravel(), high.ravel(), count.ravel(), there, strict=True)
+        + (f"{what} {v:.3f}<br>{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}<br>click for details" if np.isfinite(v) else "not computed yet")
+        for r, c, v, lo, hi, k in zip(y, x, values.ravel(), low.ravel(), high.ravel(), count.ravel(), strict=True)
     ]
-    fig.add_scatter(
-        x=x[~there], y=y[~there], mode="markers", hoverinfo="skip",
-        marker={"symbol": "x-thin", "size": 9, "line": {"color": faint(mode), "width": 1}},
-    )  # fmt: skip
+    # Small markers and no limit of distance: a click anywhere in a cell of any size finds the nearest, which is its own.
     fig.add_scatter(
         x=x, y=y, mode="markers", hovertext=notes, hoverinfo="text", name="cells",
-        marker={"symbol": "square", "size": 26, "opacity": 0, "color": ink(mode)},
+        marker={"symbol": "square", "size": 6, "opacity": 0, "color": ink(mode)}, showlegend=False,
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
     )  # fmt: skip
-    _type_strips(fig, sources, "left", mode)
-    _type_strips(fig, targets, "top", mode)
-    for row, column in own:
-        fig.add_shape(type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-                      line={"color": ink(mode), "width": 1.5})  # fmt: skip
+    _type_strips(fig, sources, targets, mode)
+    for cell in own:
+        _frame(fig, cell, [("#FFFFFF", 3.5), ("#111111", 1.5)])
     if selected is not None:
-        row, column = selected
-        fig.add_shape(type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-                      line={"color": "#E69F00", "width": 4})  # fmt: skip
-    fig.update_xaxes(tickvals=list(range(columns)), ticktext=[safe(name) for name in targets.names], tickangle=-55,
-                     range=[-0.5, columns - 0.5], title="target task", showgrid=False, side="bottom")  # fmt: skip
-    fig.update_yaxes(tickvals=list(range(rows)), ticktext=[safe(name) for name in sources.names],
-        ticklabelstandoff=10,
+        _frame(fig, selected, [("#111111", 5.5), (CHOSEN, 3.5)])
+    fig.update_xaxes(tickvals=list(range(columns)), ticktext=[label(name) for name in targets.names], autotickangles=[-40, -65, -90],
+                     range=[-0.5, columns - 0.5], title="target task", showgrid=False)  # fmt: skip
+    fig.update_yaxes(tickvals=list(range(rows)), ticktext=[label(name) for name in sources.names], ticklabelstandoff=11,
                      range=[rows - 0.5, -0.5], title="source prompt", showgrid=False)  # fmt: skip
-    _type_legend(fig, [*sources.types, *targets.types])
-    fig.update_layout(clickmode="event+select", dragmode=False, plot_bgcolor=quiet(mode), legend={"y": 1.03})
-    return fig
+    type_key(fig, [kind for kind in [*sources.types, *targets.types] if kind not in BASELINES], symbols=False)
+    marks = [("own prompt", {"symbol": "square-open", "color": ink(mode), "line": {"width": 2}})] if own else []
+    if not there.all():
+        marks.append(("missing", {"symbol": "x-thin", "line": {"color": faint(mode), "width": 1.5}}))
+    key(fig, marks)
+    # Without fixed ranges a double click would stretch the axes, and the strips and frames no longer fit.
+    fig.update_xaxes(fixedrange=True)
+    fig.update_yaxes(fixedrange=True)
+    fig.update_layout(clickmode="event+select", dragmode=False, hovermode="closest", hoverdistance=-1, plot_bgcolor=quiet(mode))
+    head_room(fig, what)
+    return describe(fig, _transfer_words(values, sources, targets, own, what))
 
 
-def _type_legend(fig: go.Figure, types: Sequence[str]) -> None:
-    """A key to the strips; the other traces stay out of it."""
-    fig.update_traces(showlegend=False, selector=lambda trace: trace.type == "scatter")
-    for kind in dict.fromkeys(kind for kind in types if kind not in ("random", "none")):
-        fig.add_scatter(x=[None], y=[None], mode="markers", name=safe(kind), hoverinfo="skip",
-                        marker={"symbol": "square", "size": 11, "color": colour(kind)})  # fmt: skip
+def _transfer_words(values: np.ndarray, sources: Axis, targets: Axis, own: Sequence[tuple[int, int]], what: str) -> str:
+    there = np.isfinite(values)
+    text = (
+        f"Matrix of {what}, {len(sources.names)} source prompts by {len(targets.names)} target tasks, {int((~there).sum())} cells missing."
+    )
+    if not there.any():
+        return text
+    of_own = [values[cell] for cell in own if there[cell]]
+    trained = np.array([kind not in BASELINES for kind in sources.types])[:, None] & there
+    for cell in own:
+        trained[cell] = False
+    if of_own:
+        text += f" Own prompts: mean {np.mean(of_own):.2f}."
+    if trained.any():
+        row, column = np.unravel_index(np.argmax(np.where(trained, values, -np.inf)), values.shape)
+        text += (f" Prompts of other tasks: mean {values[trained].mean():.2f}; highest {values[row, column]:.2f}, "
+                 f"{sources.names[row]} on {targets.names[column]}.")  # fmt: skip
+    return text
 
 
 def square_matrix(values: np.ndarray, names: Sequence[str], types: Sequence[str], title: str, mode: Mode) -> go.Figure:
     """Similarity of every pair of prompts, rows and columns in dendrogram order (average linkage on 1 - similarity,
-    optimal leaf order), with the dendrogram above.
+    optimal leaf order), with the dendrogram above. Columns stand in the order of the rows.
 
     Args:
-        values: (n, n), 1 or NaN on the diagonal.
+        values: (n, n); the diagonal is not drawn.
     """
     order, tree = dendrogram(values)
     n = len(order)
     shown = values[np.ix_(order, order)].astype(np.float32)
     np.fill_diagonal(shown, np.nan)
-    fig = figure(mode, height=int(min(820, 230 + 24 * n)))
     labels = [safe(names[index]) for index in order]
+    kinds = [types[index] for index in order]
+    top = max(0.1, float(np.ceil(np.nanmax(shown, initial=0.0) * 20) / 20))
+    fig = figure(mode, height=int(min(800, 180 + 16 * n)))
     fig.add_heatmap(
-        z=shown, colorscale=SEQUENTIAL, hovertemplate="%{customdata}<br>" + title + " %{z:.3f}<extra></extra>",
+        z=shown, zmin=min(0.0, float(np.nanmin(shown, initial=0.0))), zmax=top, colorscale=sequential(mode), colorbar=colour_bar(),
+        hovertemplate="%{customdata}<br>" + title + " %{z:.3f}<extra></extra>",
         customdata=np.array([[f"{a} and {b}" for b in labels] for a in labels]),
-        colorbar={"title": {"text": title, "side": "top"}, "thickness": 10, "len": 0.6, "outlinewidth": 0},
     )  # fmt: skip
     for xs, ys in tree:
-        fig.add_scatter(x=xs, y=ys, mode="lines", yaxis="y2", hoverinfo="skip", line={"color": faint(mode), "width": 1.2})
-    axis = Axis(labels, [types[index] for index in order])
-    for place, kind in enumerate(axis.types):
-        fig.add_shape(type="rect", xref="paper", x0=-0.008, x1=-0.002, y0=place - 0.5, y1=place + 0.5,
-                      line={"width": 0}, fillcolor=colour(kind))  # fmt: skip
-    step = max(1, n // 42)
-    ticks = list(range(0, n, step))
-    fig.update_xaxes(tickvals=ticks, ticktext=[labels[tick] for tick in ticks], tickangle=-50, showgrid=False, range=[-0.5, n - 0.5])
-    _type_legend(fig, axis.types)
+        fig.add_scatter(x=xs, y=ys, mode="lines", yaxis="y2", hoverinfo="skip", showlegend=False, line={"color": faint(mode), "width": 1.2})
+    strip = {"type": "rect", "line": {"width": 0}}
+    for first, last, kind in _groups(kinds):
+        ends = {"fillcolor": colour(kind), **strip}
+        fig.add_shape(**ends, xref="paper", xsizemode="pixel", xanchor=0, x0=-10, x1=-5, y0=first - 0.5, y1=last - 0.5)
+        fig.add_shape(**ends, yref="paper", ysizemode="pixel", yanchor=0.84, y0=4, y1=9, x0=first - 0.5, x1=last - 0.5)
+    # As many names as stay legible; the others are found by pointing.
+    ticks = list(range(0, n, max(1, -(-n // 46))))
+    type_key(fig, kinds, symbols=False)
+    fig.update_xaxes(showticklabels=False, showgrid=False, range=[-0.5, n - 0.5], title="prompts, in the same order")
     fig.update_layout(
-        yaxis={"domain": [0, 0.84], "tickvals": ticks, "ticktext": [labels[tick] for tick in ticks],
-            "ticklabelstandoff": 10,
-                                 "range": [n - 0.5, -0.5], "showgrid": False},
-        yaxis2={"domain": [0.86, 1], "visible": False, "rangemode": "tozero"},
+        yaxis={"domain": [0, 0.84], "tickvals": ticks, "ticktext": [label(names[order[tick]]) for tick in ticks], "ticklabelstandoff": 11,
+               "tickfont": {"size": 11}, "range": [n - 0.5, -0.5], "showgrid": False, "title": "prompt"},
+        yaxis2={"domain": [0.87, 1], "visible": False, "rangemode": "tozero"},
     )  # fmt: skip
-    return fig
+    head_room(fig, title)
+    return describe(fig, _square_words(shown, labels, title))
+
+
+def _square_words(shown: np.ndarray, labels: Sequence[str], title: str) -> str:
+    text = f"Matrix of {title} between {len(labels)} prompts in dendrogram order"
+    if not np.isfinite(shown).any():
+        return text + "."
+    row, column = np.unravel_index(np.nanargmax(shown), shown.shape)
+    return (text + f": from {np.nanmin(shown):.2f} to {shown[row, column]:.2f}, mean {np.nanmean(shown):.2f}; most alike are "
+            f"{labels[row]} and {labels[column]}.")  # fmt: skip
 
 
 def dendrogram(values: np.ndarray) -> tuple[list[int], list[tuple[list[float], list[float]]]]:
@@ -169,29 +249,45 @@ def dendrogram(values: np.ndarray) -> tuple[list[int], list[tuple[list[float], l
 
 
 def type_blocks(values: np.ndarray, types: Sequence[str], mode: Mode) -> go.Figure:
-    """Mean relative performance by type of source and of target, own prompts left out."""
-    fig = figure(mode, height=110 + 52 * len(types))
-    names = [safe(kind) for kind in types]
-    fig.add_heatmap(
-        z=values.astype(np.float32), x=names, y=names, zmin=0.25, zmax=1, colorscale=SEQUENTIAL, showscale=False,
-        texttemplate="%{z:.2f}", textfont={"size": 15}, xgap=3, ygap=3,
-        hovertemplate="source %{y}, target %{x}: %{z:.3f}<extra></extra>",
-    )  # fmt: skip
-    fig.update_xaxes(title="type of target", showgrid=False)
-    fig.update_yaxes(title="type of source", showgrid=False, autorange="reversed")
-    return fig
+    """Mean relative performance by type of source and of target, own prompts left out.
+
+    Args:
+        values: (types, types), source types in rows; NaN where there is no pair.
+    """
+    fig = figure(mode, height=76 + 56 * len(types))
+    text = np.array([[f"{v:.2f}" if np.isfinite(v) else "" for v in row] for row in values])
+    span = (min(0.25, float(np.nanmin(values, initial=1.0))), max(1.0, float(np.nanmax(values, initial=0.0))))
+    _cells(fig, values, text, span, mode, showscale=False, customdata=_named(types, types, "{} prompts on {} tasks"),
+           hovertemplate="%{customdata}: %{z:.3f}<extra></extra>")  # fmt: skip
+    _type_strips(fig, Axis(types, types), Axis(types, types), mode)
+    _square_axes(fig, types, "type of target", "type of source", 11)
+    fig.update_layout(margin={"t": 16})
+    same, other = np.nanmean(np.diag(values)), np.nanmean(values[~np.eye(len(types), dtype=bool)])
+    return describe(fig, f"Mean relative performance for {len(types)} types of source and target: {same:.2f} within a type on average, "
+                         f"{other:.2f} between types.")  # fmt: skip
 
 
 def confusion(counts: np.ndarray, labels: Sequence[str], mode: Mode) -> go.Figure:
-    """How often each label (rows) was answered with each word (columns)."""
-    names = [safe(label) for label in labels]
-    fig = figure(mode, height=120 + 46 * len(labels))
+    """How often each label (rows) was answered with each word (columns); coloured by the share of the row.
+
+    Args:
+        counts: (labels, labels) of examples.
+    """
+    fig = figure(mode, height=76 + 50 * len(labels))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    fig.add_heatmap(
-        z=share.astype(np.float32), x=names, y=names, zmin=0, zmax=1, colorscale=SEQUENTIAL, showscale=False, xgap=2, ygap=2,
-        text=counts, texttemplate="%{text}", textfont={"size": 14},
-        hovertemplate="label %{y}, answered %{x}: %{text} (%{z:.0%} of the label)<extra></extra>",
-    )  # fmt: skip
-    fig.update_xaxes(title="answered", showgrid=False)
-    fig.update_yaxes(title="label", showgrid=False, autorange="reversed")
-    return fig
+    _cells(fig, share, counts.astype(str), (0.0, 1.0), mode, gap=2, showscale=False,
+           customdata=_named(labels, labels, "label {}, answered {}"), hovertemplate="%{customdata}: %{text} (%{z:.0%} of the label)<extra></extra>")  # fmt: skip
+    _square_axes(fig, labels, "answered", "label", 0)
+    fig.update_layout(margin={"t": 8})
+    right, n = int(np.trace(counts)), int(counts.sum())
+    return describe(fig, f"Confusion matrix of {n} examples and {len(labels)} labels; {right} on the diagonal are right.")
+
+
+def _named(rows: Sequence[str], columns: Sequence[str], pattern: str) -> np.ndarray:
+    return np.array([[pattern.format(safe(row), safe(column)) for column in columns] for row in rows])
+
+
+def _square_axes(fig: go.Figure, names: Sequence[str], across: str, down: str, standoff: int) -> None:
+    ticks = {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names], "showgrid": False, "fixedrange": True}
+    fig.update_xaxes(**ticks, title=across, range=[-0.5, len(names) - 0.5])
+    fig.update_yaxes(**ticks, title=down, range=[len(names) - 0.5, -0.5], ticklabelstandoff=standoff)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.theme import SPARE, TYPE_COLOURS, TYPE_SYMBOLS, Mode, colour, faint, figure, ink, safe, symbol, type_order
+from dashboard.theme import (
+    CHOSEN,
+    SPARE,
+    TYPE_SYMBOLS,
+    Mode,
+    colour,
+    describe,
+    figure,
+    head_room,
+    ink,
+    label,
+    note,
+    paper,
+    quiet,
+    safe,
+    symbol,
+    type_order,
+)  # fmt: skip
 
-SYMBOLS_3D = {
-    "circle": "circle",
-    "square": "square",
-    "diamond": "diamond",
-    "cross": "cross",
-    "x": "x",
-    "star": "circle-open",
-}
-PALETTE = (*TYPE_COLOURS.values(), *SPARE)
+SYMBOLS_3D = {"circle": "circle", "square": "square", "diamond": "diamond", "cross": "cross", "x": "x",
+              "star": "diamond-open", "triangle-up": "circle-open", "pentagon": "square-open"}  # fmt: skip
+SIZES_3D = {"cross": 9, "x": 9}
+"""These two are drawn with thin arms."""
+SYMBOLS = (*TYPE_SYMBOLS.values(), "triangle-up", "star", "pentagon")
 
 
 def space(
@@ -29,64 +43,75 @@ def space(
 
     Args:
         points: columns name, source, type, seed, plm, x, y and, in three dimensions, z.
-        by: column that colours: "type", "source", "seed" or "plm".
+        by: column that colours: "type", "source", "seed" or "plm". Tasks have their type's colour and a symbol of their own.
         axes: axis titles.
         caption: the projection's parameters, printed below the plot.
     """
     deep = "z" in points
-    fig = figure(mode, height=600 if deep else 540)
-    groups = type_order(points[by]) if by == "type" else list(dict.fromkeys(points[by]))
-    for place, group in enumerate(groups):
+    looks = _looks(points, by)
+    fig = figure(mode, height=560 if deep else 500)
+    for group, (tint, shape) in looks.items():
         part = points[points[by] == group]
         marker = {
-            "size": 5 if deep else 11, "opacity": 0.9,
-            "color": colour(str(group)) if by == "type" else PALETTE[place % len(PALETTE)],
-            "symbol": _symbol(str(group) if by == "type" else list(TYPE_SYMBOLS)[place % len(TYPE_SYMBOLS)], deep),
-        }  # fmt: skip
-        shared = {"mode": "markers", "name": safe(group), "marker": marker, "customdata": part[["name"]].to_numpy(),
-                  "hovertext": [safe(name) for name in part.name], "hovertemplate": "%{hovertext}<extra></extra>"}  # fmt: skip
-        if deep:
-            fig.add_scatter3d(x=part.x, y=part.y, z=part.z, **shared)
-        else:
-            fig.add_scatter(
-                x=part.x,
-                y=part.y,
-                **shared,
-                selected={"marker": {"opacity": 0.9}},
-                unselected={"marker": {"opacity": 0.9}},
-            )
+            "size": SIZES_3D.get(shape, 6) if deep else 11,
+            "opacity": 0.9,
+            "color": tint,
+            "symbol": SYMBOLS_3D[shape] if deep else shape,
+        }
+        if not deep:
+            marker["line"] = {"color": paper(mode), "width": 1}
+        _points(fig, part, deep, mode="markers", name=label(group), marker=marker, customdata=part[["name"]].to_numpy(),
+                hovertext=[safe(name) for name in part.name], hovertemplate="%{hovertext}<extra></extra>")  # fmt: skip
     _rings(fig, points, chosen, near, deep, mode)
     if deep:
-        sides = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": faint(mode), "showticklabels": False}
+        sides = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": quiet(mode), "linecolor": quiet(mode), "showticklabels": False,
+                 "zeroline": False}  # fmt: skip
         fig.update_layout(scene={f"{name}axis": {**sides, "title": {"text": title}} for name, title in zip("xyz", axes, strict=True)})
+        fig.update_layout(
+            scene={"aspectmode": "cube", "camera": {"eye": {"x": 1.65, "y": 1.65, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.08}}}
+        )
     else:
         fig.update_xaxes(title=axes[0], showticklabels=False)
         fig.update_yaxes(title=axes[1], showticklabels=False)
-    fig.add_annotation(text=safe(caption), xref="paper", yref="paper", x=0, y=0, yshift=-44, xanchor="left", showarrow=False,
-                       font={"size": 12, "color": faint(mode)})  # fmt: skip
-    fig.update_layout(margin={"b": 62}, clickmode="event+select")
-    return fig
+        fig.update_layout(clickmode="event+select")
+    head_room(fig)
+    note(fig, caption, mode)
+    text = f"{len(points)} prompts in {len(axes)} dimensions ({caption}), coloured by {by}: " + ", ".join(map(str, looks)) + "."
+    return describe(fig, text + (f" Nearest to {chosen}: {', '.join(near)}." if chosen and len(near) else ""))
 
 
-def _symbol(kind: str, deep: bool) -> str:
-    return SYMBOLS_3D[symbol(kind)] if deep else symbol(kind)
+def _looks(points: pd.DataFrame, by: str) -> dict[object, tuple[str, str]]:
+    """Colour and symbol of every group; types keep theirs everywhere."""
+    if by == "type":
+        return {kind: (colour(kind), symbol(kind)) for kind in type_order(points.type)}
+    if by == "source":
+        kind_of = dict(zip(points.source, points.type, strict=True))
+        order = type_order(points.type)
+        places = {kind: count() for kind in order}
+        names = sorted(kind_of, key=lambda name: order.index(kind_of[name]))
+        return {name: (colour(kind_of[name]), SYMBOLS[next(places[kind_of[name]]) % len(SYMBOLS)]) for name in names}
+    groups = sorted(dict.fromkeys(points[by]), key=str)
+    return {group: (SPARE[place % len(SPARE)], SYMBOLS[place % len(SYMBOLS)]) for place, group in enumerate(groups)}
+
+
+def _points(fig: go.Figure, part: pd.DataFrame, deep: bool, **options: object) -> None:
+    """One trace at the points of ``part``; a click does not fade the others."""
+    place = {axis: part[axis].to_numpy(np.float32) for axis in ("xyz" if deep else "xy")}
+    if deep:
+        fig.add_scatter3d(**place, **options)
+    else:
+        fig.add_scatter(**place, **options, unselected={"marker": {"opacity": 0.9}})
 
 
 def _rings(fig: go.Figure, points: pd.DataFrame, chosen: str | None, near: Sequence[str], deep: bool, mode: Mode) -> None:
-    for names, tint, size in (([chosen] if chosen else [], "#E69F00", 21), (list(near), ink(mode), 18)):
+    groups = [(list(near), ink(mode), 18, "nearest")]
+    if chosen is not None:
+        groups.append(([chosen], CHOSEN, 22, label(chosen.split("/")[-1])))
+    for names, tint, size, title in groups:
         part = points[points.name.isin(names)]
         if len(part):
-            ring = {
-                "color": tint,
-                "symbol": "circle-open",
-                "size": size * (0.6 if deep else 1),
-                "line": {"width": 2.5, "color": tint},
-            }
-            label = "chosen" if names == [chosen] else "nearest"
-            if deep:
-                fig.add_scatter3d(x=part.x, y=part.y, z=part.z, mode="markers", marker=ring, name=label, hoverinfo="skip")
-            else:
-                fig.add_scatter(x=part.x, y=part.y, mode="markers", marker=ring, name=label, hoverinfo="skip")
+            _points(fig, part, deep, mode="markers", name=title, hoverinfo="skip", marker={
+                "color": tint, "symbol": "circle-open", "size": size * (0.6 if deep else 1), "line": {"width": 2.5, "color": tint}})  # fmt: skip
 
 
 def axis_titles(method: str, explained: np.ndarray | None, dimensions: int) -> list[str]:
