@@ -16,7 +16,7 @@ import pandas as pd
 from ptlib import __version__
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library
-from ptlib.runs import Selection, api, plan, queue, select, supervise, tables
+from ptlib.runs import Selection, api, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
 
@@ -178,8 +178,10 @@ def _transfer(options: argparse.Namespace) -> None:
 
 
 def _selection(library: Library, options: argparse.Namespace, baselines: bool = True) -> Selection:
-    return select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
-                  limit=options.limit, baselines=baselines)  # fmt: skip
+    selection = select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
+                       limit=options.limit, baselines=baselines)  # fmt: skip
+    check_seeds(library, selection.plm, options.seeds)
+    return selection
 
 
 def _print_transfer(table: pd.DataFrame, options: argparse.Namespace) -> None:
@@ -195,25 +197,25 @@ def _print_transfer(table: pd.DataFrame, options: argparse.Namespace) -> None:
     _print(matrix.reset_index(), options.format)
 
 
-def _stimulation(options: argparse.Namespace) -> tuple[list[str], np.ndarray, Library]:
+def _stimulation(options: argparse.Namespace) -> tuple[list[str], np.ndarray]:
     store, library = Store(), Library.open()
     values, cells = api.stimulations(store, library, _selection(library, options, baselines=False), "command line", _progress)
-    return [cell.prompt_name for cell in cells], values, library
+    return [cell.prompt_name for cell in cells], values
 
 
-def _layers(options: argparse.Namespace) -> list[int] | None:
-    if options.layers and min(options.layers) < 1:
-        raise PtlibError("layers count from 1", where="--layers", found=min(options.layers))
+def _layers(options: argparse.Namespace, library: Library) -> list[int] | None:
+    plm = library.plm(options.plm or str(library.default_plm()))
+    for layer in options.layers or ():
+        if not 1 <= layer <= plm.layers:
+            raise PtlibError("no such layer; they count from 1", where="--layers", found=layer, expected=f"1 to {plm.layers}")
     return [layer - 1 for layer in options.layers] if options.layers else None
 
 
 def _neurons(options: argparse.Namespace) -> None:
     from ptlib.neurons.overlap import activated, overlap
 
-    names, values, _ = _stimulation(options)
-    layers = _layers(options)
-    if layers and values.size and max(layers) >= values.shape[1]:
-        raise PtlibError("no such layer", where="--layers", found=max(layers) + 1, expected=f"1 to {values.shape[1]}")
+    layers = _layers(options, Library.open())
+    names, values = _stimulation(options)
     found = overlap(activated(values), layers)
     one, other = np.triu_indices(len(names), 1)
     _print(
@@ -231,7 +233,12 @@ def _correlate(options: argparse.Namespace) -> None:
         )
     _print(
         api.correlate(
-            options.plm, tasks=options.tasks, seeds=options.seeds, limit=options.limit, layers=_layers(options), on_progress=_progress
+            options.plm,
+            tasks=options.tasks,
+            seeds=options.seeds,
+            limit=options.limit,
+            layers=_layers(options, Library.open()),
+            on_progress=_progress,
         ),
         options.format,
     )
@@ -241,7 +248,7 @@ def _project(options: argparse.Namespace) -> None:
     from ptlib.analysis.projection import project
 
     if options.of == "stimulation":
-        names, values, library = _stimulation(options)
+        names, values = _stimulation(options)
     else:
         library = Library.open()
         names = list(_selection(library, options, baselines=False).prompts)

@@ -11,7 +11,7 @@ import pandas as pd
 from ptlib.analysis import statistics
 from ptlib.errors import RunError
 from ptlib.library import Library
-from ptlib.runs import Cell, Selection, plan, queue, select, supervise, tables
+from ptlib.runs import Cell, Selection, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import load_study
 from ptlib.store import Store
 
@@ -74,8 +74,10 @@ def stimulations(
         (prompts, layers, ffn) float32, and the cells it belongs to, in order.
 
     Raises:
-        RunError: as :func:`complete`.
+        RunError: no prompts, or as :func:`complete`.
     """
+    if not any(selection.prompts):
+        raise RunError("no prompt is left to look at", where=selection.plm, mend="Choose other tasks or seeds.")
     found, cells, missing = tables.stimulations(store, library, selection)
     if missing:
         complete(store, missing, selection.plm, asked_by, on_progress)
@@ -104,6 +106,7 @@ def transfer_matrix(
     """
     store, library = store or Store(), library or Library.open()
     selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit)
+    check_seeds(library, selection.plm, seeds)
     complete(store, plan(library, selection), selection.plm, "api", on_progress)
     return tables.scores(store, library, selection)
 
@@ -116,7 +119,14 @@ def correlate(
     """Every indicator against transfer (missing cells are evaluated first): see
     :func:`ptlib.analysis.statistics.indicator_table`. ``layers`` (from 0) restricts ON."""
     store, library = store or Store(), library or Library.open()
+    plm = plm or str(library.default_plm())
+    count = library.plm(plm).layers
+    for layer in layers or ():
+        if not 0 <= layer < count:
+            raise RunError("no such layer", where=plm, found=layer, expected=f"0 to {count - 1}")
     transfer_matrix(plm, tasks=tasks, sources=tasks, seeds=seeds, limit=limit, store=store, library=library, on_progress=on_progress)
     stimulations(store, library, select(library, plm, sources=tasks, seeds=seeds, baselines=False), "api", on_progress)
-    study = load_study(store, library, plm or str(library.default_plm()), tasks=tasks, seeds=seeds, limit=limit)
+    study = load_study(store, library, plm, tasks=tasks, seeds=seeds, limit=limit)
+    if not study.tasks:
+        raise RunError("no task has an own prompt of every seed", where=plm, mend="Choose other tasks or seeds.")
     return statistics.indicator_table(study.transfer, study.similarities(layers))

@@ -79,7 +79,7 @@ def select(
     ``None`` takes everything; ``baselines`` adds the PLM's random prompts and "no prompt".
 
     Raises:
-        PtlibError: an unknown PLM or task, or a library without any.
+        PtlibError: an unknown PLM, task or source, or a library without any PLM.
     """
     plm = plm or library.default_plm()
     if plm is None:
@@ -87,11 +87,23 @@ def select(
     library.plm(plm)
     names = [library.task(name).name for name in (library.tasks if tasks is None else tasks)]
     wanted = set(library.tasks if sources is None else sources)
-    prompts = [entry.name for entry in library.prompts(plm, ("trained", "projected"))
+    trained = library.prompts(plm, ("trained", "projected"))
+    for name in wanted - {entry.task for entry in trained}:
+        library.task(name)
+    prompts = [entry.name for entry in trained
                if entry.task in wanted and (seeds is None or entry.seed in seeds)]  # fmt: skip
     if baselines:
         prompts += [entry.name for entry in library.prompts(plm, ("random",))] + [""]
     return Selection(plm, tuple(prompts), tuple(names), split, limit)
+
+
+def check_seeds(library: Library, plm: str, seeds: Sequence[int] | None) -> None:
+    """Raises RunError for seeds that no prompt of the PLM has: typed by hand, they would quietly select nothing."""
+    here = {entry.seed for entry in library.prompts(plm, ("trained", "projected"))}
+    unknown = sorted(set(seeds or ()) - here)
+    if unknown:
+        raise RunError(f"no prompt of seed {unknown[0]}", where=plm,
+                       expected=f"seeds {', '.join(str(seed) for seed in sorted(here - {None}))}")  # fmt: skip
 
 
 def score_cells(library: Library, selection: Selection) -> list[Cell]:
