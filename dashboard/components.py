@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import data, export
 from dashboard.selection import View, image_format
+from dashboard.theme import alt_text
 from ptlib.errors import PtlibError
 from ptlib.runs import Cell, queue, supervise
 
@@ -57,7 +58,8 @@ def status(view: View, missing: int, total: int) -> None:
 
 def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None = None, **options) -> object:
     """A figure, what it shows in words below it, and the data behind it as CSV."""
-    event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{name}", alt=caption.replace("**", ""),
+    event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{name}",
+                            alt=alt_text(fig) or caption.replace("**", ""),
                             config=export.toolbar(name, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
     left, right = st.columns([5, 1], vertical_alignment="top")
     left.caption(caption)

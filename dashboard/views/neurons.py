@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import components, data
 from dashboard.figures import matrix, neurons
 from dashboard.selection import View
-from ptlib.neurons.overlap import activated, overlap
+from ptlib.neurons.overlap import activated, overlap, overlap_per_layer
 from ptlib.runs import stimulation_cells, tables
 
 
@@ -30,7 +30,7 @@ def one_prompt(view: View, name: str, values: np.ndarray) -> None:
 
 def two_prompts(view: View, names: tuple[str, str], one: np.ndarray, other: np.ndarray) -> None:
     pair = np.stack([activated(one), activated(other)])
-    layers = np.array([overlap(pair, [layer])[0, 1] for layer in range(pair.shape[1])])
+    layers = overlap_per_layer(pair)[:, 0, 1]
     overall = float(overlap(pair)[0, 1])
     left, right = st.columns([3, 2], gap="large")
     with left:

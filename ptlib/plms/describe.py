@@ -48,11 +48,6 @@ class PlmInfo:
         """PLMs that differ only in their pre-training seed share a group."""
         return str(self.card.get("group", self.id))
 
-    @property
-    def pretraining_seed(self) -> int | None:
-        """Seed of its pre-training, where known."""
-        return self.card.get("pretraining_seed")
-
 
 def _json(path: Path, missing: str) -> dict[str, Any]:
     try:

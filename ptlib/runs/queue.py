@@ -155,7 +155,8 @@ def beat(store: Store, worker: str, device: str, doing: str) -> None:
     with store.write() as db:
         db.execute(
             "INSERT INTO workers VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-            "heartbeat = excluded.heartbeat, doing = excluded.doing, peak_memory = max(peak_memory, excluded.peak_memory)",
+            "heartbeat = excluded.heartbeat, device = excluded.device, doing = excluded.doing, "
+            "peak_memory = max(peak_memory, excluded.peak_memory)",
             [worker, os.getpid(), device, time.time(), time.time(), doing, memory],
         )
 

@@ -47,7 +47,6 @@ HOME: dict[str, str] = {
     "same-question": "truth", "same-event": "truth", "length": "grade", "denial": "signal",
 }  # fmt: skip
 """The family a skill answers in most of the time."""
-DECOYS = ("length", "denial")
 
 
 class Kind(NamedTuple):
@@ -72,7 +71,6 @@ KINDS: dict[str, Kind] = {
     "questions": Kind("same-question", ENDS, language.two_questions),
     "tellings": Kind("same-event", ENDS, language.two_tellings),
 }
-RELATIONAL = ("inference", "answer", "duty", "questions", "tellings")
 KIND_OF = {kind.skill: name for name, kind in KINDS.items()}
 SKILLS = tuple(KIND_OF)
 

@@ -105,7 +105,6 @@ TASKS: tuple[ZooTask, ...] = (
     ZooTask("event-paraphrase", "Paraphrased events", "paraphrase", "Do the two sentences tell of one event?",
             "same-event", "truth", ENDS, PAIR, language.two_tellings, 0.08, 0.08),
 )  # fmt: skip
-BY_NAME = {task.name: task for task in TASKS}
 
 
 def _drop(rng: Random, text: str, rate: float) -> str:

@@ -38,13 +38,13 @@ def test_what_a_folder_says_of_its_plm(folder):
     assert (info.hidden, info.layers, info.ffn, info.max_positions, info.vocab) == (8, 2, 32, 40, 12)
     assert info.parameters == 12 * 8 + 32 * 8
     assert info.bytes == (folder / "model.safetensors").stat().st_size
-    assert (info.default, info.group, info.pretraining_seed) == (False, "tiny-s5", None)
+    assert (info.default, info.group) == (False, "tiny-s5")
 
 
 def test_the_card_beside_the_weights_is_read(folder):
     (folder / "zoo.json").write_text(json.dumps(CARD))
     info = describe(folder)
-    assert (info.default, info.group, info.pretraining_seed) == (True, "tiny", 5)
+    assert (info.default, info.group) == (True, "tiny")
 
 
 def test_a_renamed_folder_is_the_same_plm_under_another_id(folder):
