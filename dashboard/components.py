@@ -104,7 +104,7 @@ def _watch(run_id: str) -> None:
         left = "time left unknown yet" if item.seconds_left is None else f"about {minutes(item.seconds_left)} left"
         bar, button = st.columns([5, 1], vertical_alignment="center")
         bar.progress((item.done + item.failed + item.cancelled) / item.total,
-                     f"{item.done} of {item.total} cells · {item.rate:.1f} cells/s · {left}"
+                     f"{plain(item.title)}, {item.done} done · {item.rate:.1f} cells/s · {left}"
                      + (f" · {item.failed} failed" if item.failed else ""))  # fmt: skip
         if button.button("Cancel", key=f"cancel-{run_id}", width="stretch"):
             queue.cancel(data.store(), run_id)

@@ -121,7 +121,7 @@ def type_key(fig: go.Figure, kinds: Iterable[str], *, symbols: bool = True) -> N
     key(fig, [(safe(kind), {"color": colour(kind), "symbol": symbol(kind) if symbols else "square"}) for kind in type_order(kinds)])
 
 
-BAR_LENGTH, BAR_ROOM, LEGEND_ROW = 110, 46, 19
+BAR_LENGTH, BAR_ROOM, LEGEND_ROW = 110, 50, 19
 NARROW = 350
 """Pixels of a telephone's width."""
 
@@ -140,7 +140,7 @@ def head_room(fig: go.Figure, bar: str = "") -> go.Figure:
     height = fig.layout.height + top
     fig.update_layout(height=height, margin={"t": top}, legend={"y": 1 - (top - 12) / height})
     if bar:
-        fig.update_traces(colorbar={"y": 1 - 18 / height}, selector={"type": "heatmap"})
+        fig.update_traces(colorbar={"y": 1 - 22 / height}, selector={"type": "heatmap"})
         fig.add_annotation(text=bar, x=1, xref="paper", xanchor="right", xshift=-4, y=1, yref="paper", yanchor="top", yshift=top - 1,
                            showarrow=False, font={"size": 12})  # fmt: skip
     return fig

@@ -154,7 +154,8 @@ def by_layer(layers: Sequence[float], low: Sequence[float], high: Sequence[float
         fig.add_scatter(x=[0.5, len(values) + 0.5], y=[overall, overall], mode="lines", name=f"all layers {_signed(overall)}",
                         hoverinfo="skip", line={"color": ink(mode), "dash": "dash", "width": 1.5})  # fmt: skip
     fig.update_xaxes(title="layer", showgrid=False, range=[0.5, len(values) + 0.5], tickvals=place if len(values) <= 24 else None)
-    fig.update_yaxes(title="mean Spearman correlation")
+    ends = [edge for edge in (0.0, overall, *low, *high) if np.isfinite(edge)]
+    fig.update_yaxes(title="mean Spearman correlation", range=[min(ends) - 0.03, max(ends) + 0.05])
     head_room(fig)
     words = ", ".join(f"{value:.2f}" if np.isfinite(value) else "undefined" for value in values)
     return describe(fig, f"Correlation of ON with transfer by layer: {words}; all layers {overall:.2f}.")
