@@ -127,7 +127,7 @@ def layers(view: View, study: Study, which: str, limits: dict) -> None:
     if rows is None:
         return
     overall = np.nanmean(correlation.per_target(study.transfer, study.similarities()["ON"], **limits))
-    notes = ", ".join(f"layer {row.layer + 1}: {row.undefined}" for row in rows.itertuples() if row.undefined)
+    notes = ", ".join(f"layer {row.layer}: {row.undefined}" for row in rows.itertuples() if row.undefined)
     components.show(
         figures.by_layer(rows.value, rows.ci_low, rows.ci_high, float(overall), view.mode), "by-layer",
         f"The same correlation when only one layer's neurons count, with 95 % intervals over {len(study.tasks)} targets."

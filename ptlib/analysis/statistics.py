@@ -39,9 +39,9 @@ def indicator_table(
 
 
 def layer_table(transfer: np.ndarray, by_layer: Sequence[np.ndarray], *, permutations: int = 500, **which) -> pd.DataFrame:
-    """Mean per-target correlation of ON when one layer counts: columns layer (from 0), value, ci_low, ci_high, p, undefined."""
+    """Mean per-target correlation of ON when one layer counts: columns layer (from 1), value, ci_low, ci_high, p, undefined."""
     rows = [{"layer": layer, **correlation.mean_spearman(transfer, matrix, permutations=permutations, **which)._asdict()}
-            for layer, matrix in enumerate(by_layer)]  # fmt: skip
+            for layer, matrix in enumerate(by_layer, 1)]  # fmt: skip
     return pd.DataFrame(rows)
 
 
