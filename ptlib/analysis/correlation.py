@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 
 class Statistic(NamedTuple):
@@ -137,6 +136,9 @@ def pooled_spearman(
     Interval: bootstrap over target tasks. p: the same Mantel test as :func:`mean_spearman`.
     """
     mask = usable(transfer, similarity, **which)
+
+    # Half a second to import, which every page would wait for.
+    from scipy import stats
 
     def rho(left: np.ndarray, right: np.ndarray, there: np.ndarray) -> float:
         if there.sum() < 3 or np.ptp(left[there]) == 0 or np.ptp(right[there]) == 0:

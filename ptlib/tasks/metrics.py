@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 
 class Interval(NamedTuple):
@@ -29,6 +28,8 @@ def macro_f1(labels: np.ndarray, predictions: np.ndarray, classes: int) -> float
 
 def wilson_interval(correct: int, n: int, level: float = 0.95) -> Interval:
     """Wilson score interval of a share of ``n`` (Wilson 1927), as scipy computes it."""
+    from scipy import stats
+
     found = stats.binomtest(int(correct), int(n)).proportion_ci(level, method="wilson")
     return Interval(float(found.low), float(found.high))
 
@@ -42,5 +43,7 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.n
 
 def mcnemar_p(correct_a: np.ndarray, correct_b: np.ndarray) -> float:
     """Exact two-sided McNemar p of two (n,) boolean vectors over the same examples; 1 when they never differ."""
+    from scipy import stats
+
     only_a, only_b = int(np.sum(correct_a & ~correct_b)), int(np.sum(correct_b & ~correct_a))
     return float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
