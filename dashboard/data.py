@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ptlib.library import Library
+from ptlib.neurons.states import States, from_arrays
 from ptlib.runs import Cell, plan, tables
 from ptlib.runs.estimate import Estimate
 from ptlib.runs.estimate import estimate as estimated
@@ -62,7 +62,7 @@ def estimate(view, cells: list[Cell]) -> Estimate:
 
 
 @st.cache_resource(max_entries=64)
-def stimulation(key: str) -> np.ndarray | None:
+def stimulation(key: str) -> States | None:
     """(layers, ffn) of one stored stimulation."""
     found = store().result_arrays(key)
-    return None if found is None else found["stimulation"].astype(np.float32)
+    return None if found is None else from_arrays(found)

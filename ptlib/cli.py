@@ -16,6 +16,7 @@ import pandas as pd
 from ptlib import __version__
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library
+from ptlib.neurons.states import States
 from ptlib.runs import Selection, api, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
@@ -197,10 +198,10 @@ def _print_transfer(table: pd.DataFrame, options: argparse.Namespace) -> None:
     _print(matrix.reset_index(), options.format)
 
 
-def _stimulation(options: argparse.Namespace) -> tuple[list[str], np.ndarray]:
+def _stimulation(options: argparse.Namespace) -> tuple[list[str], States]:
     store, library = Store(), Library.open()
-    values, cells = api.stimulations(store, library, _selection(library, options, baselines=False), "command line", _progress)
-    return [cell.prompt_name for cell in cells], values
+    states, cells = api.stimulations(store, library, _selection(library, options, baselines=False), "command line", _progress)
+    return [cell.prompt_name for cell in cells], states
 
 
 def _layers(options: argparse.Namespace, library: Library) -> list[int] | None:
@@ -212,11 +213,11 @@ def _layers(options: argparse.Namespace, library: Library) -> list[int] | None:
 
 
 def _neurons(options: argparse.Namespace) -> None:
-    from ptlib.neurons.overlap import activated, overlap
+    from ptlib.neurons.overlap import overlap
 
     layers = _layers(options, Library.open())
-    names, values = _stimulation(options)
-    found = overlap(activated(values), layers)
+    names, states = _stimulation(options)
+    found = overlap(states.activated, layers)
     one, other = np.triu_indices(len(names), 1)
     _print(
         pd.DataFrame({"prompt": np.array(names)[one], "other": np.array(names)[other], "ON": found[one, other]}),
@@ -248,7 +249,8 @@ def _project(options: argparse.Namespace) -> None:
     from ptlib.analysis.projection import project
 
     if options.of == "stimulation":
-        names, values = _stimulation(options)
+        names, states = _stimulation(options)
+        values = states.values
     else:
         library = Library.open()
         names = list(_selection(library, options, baselines=False).prompts)

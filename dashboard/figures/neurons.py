@@ -14,16 +14,16 @@ MANY = 1024
 ONLY_A, ONLY_B, BOTH = "#0072B2", "#D55E00", "#F0E442"
 
 
-def overview(stimulation: np.ndarray, mode: Mode) -> go.Figure:
+def overview(activated: np.ndarray, mode: Mode) -> go.Figure:
     """Share of activated neurons in bins along each layer.
 
     Args:
-        stimulation: (layers, ffn); a neuron is activated where its value is above zero.
+        activated: (layers, ffn) bool.
     """
-    layers, width = stimulation.shape
+    layers, width = activated.shape
     bins = min(BINS, width)
     edges = np.linspace(0, width, bins + 1).astype(int)
-    active = (stimulation > 0).astype(np.float32)
+    active = activated.astype(np.float32)
     share = np.add.reduceat(active, edges[:-1], axis=1) / np.diff(edges)
     size = int(np.ceil(width / bins))
     step = width / bins
@@ -46,14 +46,15 @@ def _layer_axis(fig: go.Figure, layers: int) -> None:
     fig.update_yaxes(title="layer", tickvals=list(range(1, layers + 1, step)), range=[layers + 0.5, 0.5], showgrid=False)
 
 
-def one_layer(values: np.ndarray, layer: int, mode: Mode) -> go.Figure:
-    """Every neuron of one layer with its value after the activation function; activated ones stand out.
+def one_layer(values: np.ndarray, active: np.ndarray, layer: int, what: str, mode: Mode) -> go.Figure:
+    """Every neuron of one layer with its value; activated ones stand out.
 
     Args:
         values: (ffn,).
+        active: (ffn,) bool.
         layer: counted from 0.
+        what: what the values are, for the axis.
     """
-    active = values > 0
     index = np.arange(len(values))
     fig = figure(mode, height=250)
     for chosen, name, tint in ((~active, "not activated", faint(mode)), (active, "activated", ONLY_B)):
@@ -65,7 +66,7 @@ def one_layer(values: np.ndarray, layer: int, mode: Mode) -> go.Figure:
             fig.add_scatter(**place, mode="markers", marker={"color": tint, "size": 3})
     fig.update_layout(bargap=0, barmode="overlay")
     fig.update_xaxes(title=f"neuron of layer {layer + 1}", showgrid=False, range=[-0.5, len(values) - 0.5])
-    fig.update_yaxes(title="value after GELU", zeroline=True, zerolinecolor=faint(mode))
+    fig.update_yaxes(title=what, zeroline=True, zerolinecolor=faint(mode))
     head_room(fig)
     return describe(fig, f"Values of the {len(values)} neurons of layer {layer + 1}: {int(active.sum())} are activated; "
                          f"the highest is {values.max():.2f} at neuron {int(values.argmax())}.")  # fmt: skip

@@ -7,29 +7,30 @@ import streamlit as st
 from dashboard import components, data
 from dashboard.figures import matrix, neurons
 from dashboard.selection import View
-from ptlib.neurons.overlap import activated, overlap, overlap_per_layer
+from ptlib.neurons.overlap import overlap, overlap_per_layer
+from ptlib.neurons.states import States
 from ptlib.runs import stimulation_cells, tables
 
 
-def one_prompt(view: View, name: str, values: np.ndarray) -> None:
-    active = values > 0
+def one_prompt(view: View, name: str, states: States) -> None:
+    active = states.activated
     components.show(
-        neurons.overview(values, view.mode), "neurons-overview",
-        f"Share of activated neurons of {components.plain(name)} in bins along each layer, at the answer slot, prompt and <s> only. "
+        neurons.overview(active, view.mode), "neurons-overview",
+        f"Share of activated neurons of {components.plain(name)} in bins along each layer, at the answer, behind the prompt an all but empty text. "
         f"{int(active.sum())} of {active.size} neurons are activated ({active.mean():.1%}).",
     )  # fmt: skip
     layer = st.segmented_control("Layer in full", list(range(1, view.plm.layers + 1)), default=view.plm.layers, key="layer",
                                  bind="query-params", required=True)  # fmt: skip
-    row = values[layer - 1]
+    row, on = states.values[layer - 1], active[layer - 1]
     components.show(
-        neurons.one_layer(row, layer - 1, view.mode), "neurons-layer",
-        f"Every neuron of layer {layer}. Activated means a value above zero; GELU keeps the sign, so it is the same before and after it.",
-        table=pd.DataFrame({"neuron": range(len(row)), "value": row, "activated": row > 0}),
+        neurons.one_layer(row, on, layer - 1, view.plm.neuron, view.mode), "neurons-layer",
+        f"Every neuron of layer {layer}. {view.plm.activated_means}",
+        table=pd.DataFrame({"neuron": range(len(row)), "value": row, "activated": on}),
     )  # fmt: skip
 
 
-def two_prompts(view: View, names: tuple[str, str], one: np.ndarray, other: np.ndarray) -> None:
-    pair = np.stack([activated(one), activated(other)])
+def two_prompts(view: View, names: tuple[str, str], one: States, other: States) -> None:
+    pair = np.stack([one.activated, other.activated])
     layers = overlap_per_layer(pair)[:, 0, 1]
     overall = float(overlap(pair)[0, 1])
     left, right = st.columns([3, 2], gap="large")
@@ -43,8 +44,8 @@ def two_prompts(view: View, names: tuple[str, str], one: np.ndarray, other: np.n
                         table=pd.DataFrame({"layer": range(1, len(layers) + 1), "ON": layers}))  # fmt: skip
 
 
-def everyone(view: View, names: list[str], types: list[str], values: np.ndarray) -> None:
-    found = overlap(activated(values), view.layers)
+def everyone(view: View, names: list[str], types: list[str], active: np.ndarray) -> None:
+    found = overlap(active, view.layers)
     shown = "all layers" if view.layers is None else "layers " + ", ".join(str(layer + 1) for layer in view.layers)
     components.show(
         matrix.square_matrix(found, names, types, "ON", view.mode), "on-matrix",
@@ -81,7 +82,7 @@ def body() -> None:
         entries = {entry.name: entry for entry in data.library().prompts(view.plm.id)}
         trained = [name for name in names if entries[name].kind == "trained"] or names
         everyone(view, [name.split("/")[-1] for name in trained], [entries[name].type for name in trained],
-                 np.stack([values[name] for name in trained]))  # fmt: skip
+                 np.stack([values[name].activated for name in trained]))  # fmt: skip
 
 
 components.guard(body)

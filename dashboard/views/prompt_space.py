@@ -13,7 +13,7 @@ from dashboard.figures import projection as figures
 from dashboard.selection import View
 from ptlib.analysis import projection
 from ptlib.library import PromptEntry
-from ptlib.prompts import INERT_ROWS
+from ptlib.prompts import inert_rows
 from ptlib.runs import Selection, select, stimulation_cells, tables
 
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
@@ -35,13 +35,15 @@ def rows_of(view: View, of: str, all_plms: bool) -> tuple[list[PromptEntry], np.
     entries, rows = [], []
     for selection in selections(view, all_plms):
         keys = {cell.prompt_name: cell.key for cell in stimulation_cells(data.library(), selection)}
-        for entry in data.library().prompts(selection.plm):
+        plm = data.library().plm(selection.plm)
+        for entry in data.library().prompts(plm.id):
             if entry.name not in keys:
                 continue
             if of == "embedding":
-                row = np.delete(entry.load().values, INERT_ROWS[entry.insertion], axis=0)
+                row = np.delete(entry.load().values, inert_rows(entry.insertion, plm.family), axis=0)
             else:
-                row = data.stimulation(keys[entry.name])
+                states = data.stimulation(keys[entry.name])
+                row = None if states is None else states.values
             if row is not None:
                 entries.append(entry)
                 rows.append(row.ravel())

@@ -7,16 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def activated(stimulation: np.ndarray) -> np.ndarray:
-    """0/1 states: True where a neuron's value is above zero. Any shape."""
-    return stimulation > 0
-
-
 def overlap(active: np.ndarray, layers: Sequence[int] | None = None) -> np.ndarray:
     """ON of every pair of prompts: the cosine of their 0/1 vectors, |A and B| / sqrt(|A| |B|).
 
     Args:
-        active: (prompts, layers, ffn) bool, from :func:`activated`.
+        active: (prompts, layers, ffn) bool: the 0/1 states of :class:`ptlib.neurons.states.States`.
         layers: which layers count, from 0; None takes all. The paper also looks at windows of three.
 
     Returns:

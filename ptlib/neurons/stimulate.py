@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from ptlib.errors import PromptError
+from ptlib.neurons.states import States, stack
+from ptlib.plms.plm import Plm
 from ptlib.prompts import SoftPrompt
 
 STIMULATE_VERSION = "1"
@@ -16,24 +17,33 @@ STIMULATE_VERSION = "1"
 
 
 @torch.inference_mode()
-def stimulate(plm: Any, prompts: Sequence[SoftPrompt]) -> np.ndarray:
-    """Values between the two layers of every FFN at the answer slot for ``[P0 .. P(L-1)] <s>`` (paper, section 6.1).
+def stimulate(plm: Plm, prompts: Sequence[SoftPrompt], insertion: str | None = None) -> States:
+    """Neurons of every FFN at the answer (paper, section 6.1) when the PLM reads the prompt and its family's all but
+    empty text: ``<s>`` on RoBERTa, ``<extra_id_0>`` on T5, the opening token on decoders.
+
+    Args:
+        insertion: None takes each prompt's own.
 
     Returns:
-        (prompts, layers, ffn) float32; > 0 means activated.
+        (prompts, layers, ffn); which value is a neuron and when it is activated is said in the family's file.
 
     Raises:
-        PromptError: a prompt of another width, or one that drives neurons beyond finite numbers.
+        PromptError: a prompt of another width, an insertion the family does not offer, or neurons beyond finite numbers.
     """
-    found = np.empty((len(prompts), plm.layers, plm.ffn), dtype=np.float32)
-    ids = torch.tensor([[plm.tokenizer.bos_token_id]], device=plm.device)
-    one = torch.ones(1, dtype=torch.long, device=plm.device)
-    for number, prompt in enumerate(prompts):
+    found = []
+    for prompt in prompts:
         prompt.check_fits(plm.hidden, plm.info.id)
-        with plm.watch_neurons() as seen:
-            plm.answer_hidden(plm.inputs(torch.tensor(prompt.values, device=plm.device), ids, one))
-        found[number] = seen[0][:, 0].float().cpu().numpy()
-        if not np.isfinite(found[number]).all():
+        way = plm.check_insertion(insertion or prompt.insertion)
+        ids, answer = plm.stimulus(way)
+        inputs = plm.inputs(
+            torch.tensor(prompt.values, device=plm.device), torch.tensor([ids], device=plm.device),
+            torch.tensor([len(ids)], device=plm.device), torch.tensor([answer], device=plm.device), way,
+        )  # fmt: skip
+        with plm.watch_neurons(inputs) as seen:
+            plm.answer_hidden(inputs)
+        values = seen[0].values[:, 0].float().cpu().numpy()
+        if not np.isfinite(values).all():
             raise PromptError("the prompt's neurons are not finite numbers", where=f"prompt {prompt.name} on {plm.info.id}",
                               found=f"{plm.dtype}", mend="Check the prompt's values, or use float32.")  # fmt: skip
-    return found
+        found.append(States(values, seen[0].activated[:, 0].cpu().numpy()))
+    return stack(found, plm.layers, plm.ffn)

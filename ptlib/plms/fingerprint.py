@@ -41,24 +41,32 @@ def tensor_table(path: Path) -> tuple[dict[str, dict], int]:
     return table, 8 + length
 
 
-def weights_fingerprint(path: Path) -> str:
+def weights_fingerprint(*paths: Path) -> str:
     """sha256 (hex) over all tensors in order of name: name, dtype, shape, bytes.
 
-    File metadata and tensor order do not count, so a renamed or re-saved PLM keeps its fingerprint.
+    File metadata, the order of tensors and how they are cut into files do not count, so a renamed or re-saved PLM keeps
+    its fingerprint.
     """
+    return _fingerprint(tuple((path, _version(path)) for path in paths))
+
+
+def _version(path: Path) -> tuple[int, int] | None:
     stat = path.stat() if path.exists() else None
-    return _fingerprint(path, stat and (stat.st_mtime_ns, stat.st_size))
+    return stat and (stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=256)
-def _fingerprint(path: Path, _version: object) -> str:
-    table, start = tensor_table(path)
+def _fingerprint(versions: tuple[tuple[Path, object], ...]) -> str:
+    tensors = {}
+    for path, _ in versions:
+        table, start = tensor_table(path)
+        tensors.update({name: (path, start, item) for name, item in table.items()})
     total = hashlib.sha256()
-    with path.open("rb") as file:
-        for name in sorted(table):
-            item = table[name]
-            total.update(json.dumps([name, item["dtype"], item["shape"]]).encode())
-            first, last = item["data_offsets"]
+    for name in sorted(tensors):
+        path, start, item = tensors[name]
+        total.update(json.dumps([name, item["dtype"], item["shape"]]).encode())
+        first, last = item["data_offsets"]
+        with path.open("rb") as file:
             file.seek(start + first)
             while first < last:
                 block = file.read(min(last - first, 2**24))

@@ -1,11 +1,20 @@
-"""How a prompt meets the input. The name is part of every cell's key."""
+"""How a prompt meets the input. The name is part of every cell's key; what each means for a family is in its file."""
 
 from typing import Literal
 
-Insertion = Literal["thunlp"]
-"""``thunlp``: ``[P0 .. P(L-1)] <s> text </s>``; slot 0 is overwritten by the mask token's embedding and is where the
-answer is read; prompt slots have no position embedding; the text's positions are counted as if there were no prompt,
-from ``pad_token_id + 1`` (the paper's released code, 1.0)."""
+Insertion = Literal["thunlp", "openprompt", "peft"]
+"""
+* ``thunlp``: the paper's released code, 1.0. RoBERTa and BERT: ``[P0 .. P(L-1)] <s> text </s>``, slot 0 overwritten by
+  the mask token's embedding, where the answer is read; prompt slots have no position embedding; the text's positions are
+  counted as if there were no prompt, from ``pad_token_id + 1``. T5: the prompt before the encoder's input, the answer at
+  the first decoder step.
+* ``openprompt``: soft tokens, then the template with its own mask, positions running on (released code, 2.0).
+* ``peft``: soft tokens before the input embeddings, positions running on (the library peft's prompt tuning).
+"""
 
-INERT_ROWS: dict[str, tuple[int, ...]] = {"thunlp": (0,)}
-"""Rows of a prompt that an insertion overwrites, so that they never reach the PLM."""
+INSERTIONS: tuple[str, ...] = ("thunlp", "openprompt", "peft")
+
+
+def inert_rows(insertion: str, family: str) -> tuple[int, ...]:
+    """Rows of a prompt that never reach the PLM: row 0 under ``thunlp`` on RoBERTa and BERT, overwritten by the mask."""
+    return (0,) if insertion == "thunlp" and family in ("roberta", "bert") else ()

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ptlib.errors import PromptError
-from ptlib.prompts.insertion import INERT_ROWS
+from ptlib.prompts.insertion import INSERTIONS
 
 PromptKind = Literal["trained", "random", "projected"]
 
@@ -54,9 +54,9 @@ class SoftPrompt:
             raise PromptError("the prompt holds NaN or infinite values", where=what,
                               found=f"{bad.size} of {len(values)} rows, first row {bad[0]}", expected="finite numbers",
                               mend="Its training diverged; train it again with a lower learning rate.")  # fmt: skip
-        if self.insertion not in INERT_ROWS:
+        if self.insertion not in INSERTIONS:
             raise PromptError("unknown insertion", where=what, found=repr(self.insertion),
-                              expected=f"one of {sorted(INERT_ROWS)}")  # fmt: skip
+                              expected=f"one of {list(INSERTIONS)}")  # fmt: skip
         if self.kind not in get_args(PromptKind):
             raise PromptError("unknown kind of prompt", where=what, found=repr(self.kind),
                               expected=f"one of {list(get_args(PromptKind))}")  # fmt: skip

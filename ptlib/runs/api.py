@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from ptlib.analysis import statistics
 from ptlib.errors import RunError
 from ptlib.library import Library
+from ptlib.neurons.states import States
 from ptlib.runs import Cell, Selection, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import load_study
 from ptlib.store import Store
@@ -67,11 +67,11 @@ def complete(
 
 def stimulations(
     store: Store, library: Library, selection: Selection, asked_by: str, on_progress: Callable[[queue.Progress], None] = lambda item: None
-) -> tuple[np.ndarray, list[Cell]]:
+) -> tuple[States, list[Cell]]:
     """Stimulation of the selection's prompts, missing and damaged ones computed first.
 
     Returns:
-        (prompts, layers, ffn) float32, and the cells it belongs to, in order.
+        (prompts, layers, ffn), and the cells they belong to, in order.
 
     Raises:
         RunError: no prompts, or as :func:`complete`.

@@ -8,8 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from ptlib.errors import PtlibError, RunError
 from ptlib.library import Library
 from ptlib.runs.plan import Cell
@@ -92,7 +90,9 @@ class Executor:
         if task.digest(cell.split, cell.limit) != cell.task_digest:
             raise RunError("the task's data changed since the run was planned", where=task.source,
                            mend="Start the run again; it will plan for the new data.")  # fmt: skip
-        found = next(evaluate(plm, [self._prompt(cell)], task, split=cell.split, limit=cell.limit, should_stop=should_stop))
+        found = next(
+            evaluate(plm, [self._prompt(cell)], task, split=cell.split, limit=cell.limit, insertion=cell.insertion, should_stop=should_stop)
+        )
         row = {"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task,
                "task_digest": cell.task_digest, "split": cell.split, "limit_n": cell.limit, "insertion": cell.insertion,
                "dtype": found.dtype, "metric": found.metric, "value": found.value, "n": found.n, "ci_low": found.ci_low,
@@ -101,16 +101,13 @@ class Executor:
         self.store.put(row, {"predictions": found.predictions, "labels": found.labels, "logits": found.logits})
 
     def _stimulate(self, plm: Any, cell: Cell) -> None:
+        from ptlib.neurons.states import States, to_arrays
         from ptlib.neurons.stimulate import stimulate
 
-        values = stimulate(plm, [self._prompt(cell)])[0]
-        half = values.astype(np.float16)
-        # A value too small for half precision would become zero and its neuron would no longer count as activated.
-        tiny = (values > 0) & (half == 0)
-        half[tiny] = np.nextafter(np.float16(0), np.float16(1))
+        found = stimulate(plm, [self._prompt(cell)], cell.insertion)
         row = {"key": cell.key, "kind": "stimulation", "plm": cell.plm, "prompt": cell.prompt, "insertion": cell.insertion,
                "dtype": plm.dtype, "device": plm.device}  # fmt: skip
-        self.store.put(row, {"stimulation": half})
+        self.store.put(row, to_arrays(States(found.values[0], found.activated[0])))
 
 
 def unexpected(store: Store, error: Exception) -> str:

@@ -13,7 +13,7 @@ from ptlib.errors import RunError
 from ptlib.library import Library, PromptEntry
 
 Kind = Literal["score", "stimulation"]
-VERSIONS: dict[str, str] = {"score": "1", "stimulation": "1"}
+VERSIONS: dict[str, str] = {"score": "2", "stimulation": "1"}
 """Versions of the evaluating code; a test holds them equal to those in ptlib.transfer and ptlib.neurons."""
 
 

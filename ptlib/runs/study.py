@@ -11,8 +11,8 @@ import numpy as np
 from ptlib.analysis import indicators
 from ptlib.errors import PromptError
 from ptlib.library import Library, PromptEntry
-from ptlib.neurons.overlap import activated, overlap
-from ptlib.prompts import INERT_ROWS
+from ptlib.neurons.overlap import overlap
+from ptlib.prompts import inert_rows
 from ptlib.runs import tables
 from ptlib.runs.plan import select
 from ptlib.store import Store
@@ -37,6 +37,8 @@ class Study(NamedTuple):
     """(S, T, layers, ffn) bool, or S = 0 where a stimulation is missing."""
     missing_scores: int
     missing_stimulations: int
+    inert: tuple[int, ...]
+    """Rows of these prompts that never reach the PLM."""
 
     @property
     def digest(self) -> str:
@@ -52,7 +54,7 @@ class Study(NamedTuple):
         ``layers`` restricts ON; ``drop_inert`` leaves out rows that never reach the PLM. ON is absent while a
         stimulation is missing.
         """
-        drop = INERT_ROWS["thunlp"] if drop_inert else ()
+        drop = self.inert if drop_inert else ()
         found = {}
         if len(self.active):
             found["ON"] = np.stack([overlap(states, layers) for states in self.active])
@@ -101,12 +103,14 @@ def load_study(
     place = {cell.prompt: number for number, cell in enumerate(present)}
     rows = [place.get(entry.digest, -1) for row in grid for entry in row]
     complete = bool(rows) and min(rows) >= 0
-    active = activated(stimulation[rows]).reshape(len(seeds), len(names), *stimulation.shape[1:]) if complete else np.empty((0,))
+    active = stimulation.activated[rows].reshape(len(seeds), len(names), *stimulation.activated.shape[1:]) if complete else np.empty((0,))
     values = embeddings([entry for row in grid for entry in row]) if names and seeds else np.empty((0,))
     values = values.reshape(len(seeds), len(names), *values.shape[1:])
+    family = library.plm(plm).family
+    inert = tuple(sorted({row for line in grid for entry in line for row in inert_rows(entry.insertion, family)}))
     own_missing = {entry.digest for row in grid for entry in row}
     return Study(
         plm, names, [library.task(name).type for name in names], seeds, transfer,
         tables.score_matrix(table, drawn, names), tables.score_matrix(table, [tables.NO_PROMPT], names)[0], values, active,
-        int(table["value"].isna().sum()), sum(cell.prompt in own_missing for cell in missing),
+        int(table["value"].isna().sum()), sum(cell.prompt in own_missing for cell in missing), inert,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ptlib.library import Library
+from ptlib.neurons.states import States, from_arrays, stack
 from ptlib.runs.plan import Cell, Selection, score_cells, stimulation_cells
 from ptlib.store import Damaged, Store
 
@@ -63,11 +64,11 @@ def score_matrix(table: pd.DataFrame, prompts: Sequence[str], tasks: Sequence[st
     return found
 
 
-def stimulations(store: Store, library: Library, selection: Selection) -> tuple[np.ndarray, list[Cell], list[Cell]]:
+def stimulations(store: Store, library: Library, selection: Selection) -> tuple[States, list[Cell], list[Cell]]:
     """Stimulation of the selection's prompts.
 
     Returns:
-        (prompts, layers, ffn) float32; the cells it belongs to, in order; the cells that are missing.
+        (prompts, layers, ffn) states; the cells they belong to, in order; the cells that are missing.
     """
     found, present, missing = [], [], []
     cells = stimulation_cells(library, selection)
@@ -80,11 +81,10 @@ def stimulations(store: Store, library: Library, selection: Selection) -> tuple[
         if arrays is None:
             missing.append(cell)
         else:
-            found.append(arrays["stimulation"].astype(np.float32))
+            found.append(from_arrays(arrays))
             present.append(cell)
     info = library.plm(selection.plm)
-    stacked = np.stack(found) if found else np.empty((0, info.layers, info.ffn), dtype=np.float32)
-    return stacked, present, missing
+    return stack(found, info.layers, info.ffn), present, missing
 
 
 def missing(store: Store, cells: Sequence[Cell]) -> list[Cell]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from ptlib.plms.plm import Plm
 from ptlib.tasks import Task
 from ptlib.transfer.evaluate import Evaluation, evaluate
 from ptlib.transfer.tokens import tokens_of
@@ -24,7 +24,7 @@ def majority(task: Task, split: str = "test") -> float:
     return float(np.mean(task.read(split).labels == train.argmax()))
 
 
-def fine_tune(plm: Any, task: Task, *, steps: int = 150, lr: float = 5e-4, batch: int = 32, seed: int = 0) -> Evaluation:
+def fine_tune(plm: Plm, task: Task, *, steps: int = 150, lr: float = 5e-4, batch: int = 32, seed: int = 0) -> Evaluation:
     """Trains a copy of the whole PLM without a prompt and evaluates it on the test split: what the task allows.
 
     AdamW with linear decay on the cross-entropy over the label words, read at the mask slot. The seed decides the
@@ -32,7 +32,6 @@ def fine_tune(plm: Any, task: Task, *, steps: int = 150, lr: float = 5e-4, batch
     """
     tuned = copy.copy(plm)
     tuned.model = copy.deepcopy(plm.model).train().requires_grad_(True)
-    tuned._embeddings = tuned.model.roberta.embeddings
     data = tokens_of(plm, task, "train")
     optimizer = torch.optim.AdamW(tuned.model.parameters(), lr=lr, weight_decay=0.01)
     with torch.random.fork_rng():
@@ -40,8 +39,7 @@ def fine_tune(plm: Any, task: Task, *, steps: int = 150, lr: float = 5e-4, batch
         for step, rows in enumerate(_batches(data, batch, steps, seed, task.name)):
             for group in optimizer.param_groups:
                 group["lr"] = lr * min(1.0, (step + 1) / 10) * (1 - step / steps)
-            ids, lengths = data.batch(rows, tuned.model.config.pad_token_id, tuned.device)
-            hidden = tuned.answer_hidden(tuned.inputs(None, ids, lengths))
+            hidden = tuned.answer_hidden(tuned.inputs(None, *data.batch(rows, tuned.pad_id, tuned.device)))
             labels = torch.from_numpy(data.labels[rows]).to(tuned.device)
             loss = functional.cross_entropy(tuned.label_logits(hidden, data.label_ids).float(), labels)
             optimizer.zero_grad(set_to_none=True)

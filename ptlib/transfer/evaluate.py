@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ptlib.errors import PromptError, RunError
+from ptlib.plms.plm import Plm
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task, metrics
 from ptlib.transfer.batching import batches, budget
 from ptlib.transfer.tokens import Tokens, tokens_of
 
-EVALUATE_VERSION = "1"
+EVALUATE_VERSION = "2"
 """Part of every cell's key: raised when a change here could change a score."""
 
 
@@ -76,12 +77,13 @@ def _ran_out(error: BaseException) -> bool:
 
 @torch.inference_mode()
 def evaluate(
-    plm: Any,
+    plm: Plm,
     prompts: Sequence[SoftPrompt | None],
     task: Task,
     *,
     split: str = "test",
     limit: int | None = None,
+    insertion: str | None = None,
     tokens_per_batch: int | None = None,
     shortcuts: Shortcuts = Shortcuts(),
     should_stop: Callable[[], bool] = lambda: False,
@@ -91,31 +93,34 @@ def evaluate(
     Args:
         plm: from :func:`ptlib.plms.load.load`.
         limit: first rows of the split; None takes all.
+        insertion: None takes each prompt's own (without a prompt, the family's own).
         tokens_per_batch: slots a batch; None chooses.
         should_stop: asked between batches.
 
     Raises:
-        PromptError: a prompt of another width, or one whose answers are not finite numbers. TaskError: data, texts or label words the PLM cannot use.
+        PromptError: a prompt of another width, an insertion the family does not offer, or a prompt whose answers are not finite numbers. TaskError: data, texts or label words the PLM cannot use.
         RunError: memory ran out on a single text. Stopped: ``should_stop`` said so.
     """
     for prompt in prompts:
         if prompt is not None:
             prompt.check_fits(plm.hidden, plm.info.id)
-    data = tokens_of(plm, task, split, limit)
-    lengths = [len(ids) for ids in data.ids]
     for prompt in prompts:
+        way = insertion or (plm.insertions[0] if prompt is None else prompt.insertion)
+        data = tokens_of(plm, task, split, limit, way, 0 if prompt is None else prompt.length)
+        lengths = [len(ids) for ids in data.ids]
         started = time.perf_counter()
         slots = 1 if prompt is None else prompt.length
         tokens = tokens_per_batch or budget(len(lengths), float(np.mean(lengths)), slots)
-        work = _Work(plm, data, shortcuts, should_stop)
+        work = _Work(plm, data, way, shortcuts, should_stop)
         logits, halvings = work.run(prompt, batches(lengths, slots, tokens))
         _check_finite(plm, prompt, task, logits)
         yield _scored(plm, prompt, task, data, logits, time.perf_counter() - started, sum(lengths), halvings)
 
 
 class _Work(NamedTuple):
-    plm: Any
+    plm: Plm
     data: Tokens
+    insertion: str
     shortcuts: Shortcuts
     should_stop: Callable[[], bool]
 
@@ -145,8 +150,8 @@ class _Work(NamedTuple):
         return logits, halvings
 
     def forward(self, values: torch.Tensor | None, rows: list[int]) -> np.ndarray:
-        ids, lengths = self.data.batch(rows, self.plm.model.config.pad_token_id, self.plm.device)
-        hidden = self.plm.answer_hidden(self.plm.inputs(values, ids, lengths), last_layer_answer_only=self.shortcuts.last_layer_answer_only)
+        inputs = self.plm.inputs(values, *self.data.batch(rows, self.plm.pad_id, self.plm.device), self.insertion)
+        hidden = self.plm.answer_hidden(inputs, last_layer_answer_only=self.shortcuts.last_layer_answer_only)
         answers = self.plm.label_logits(hidden, self.data.label_ids, label_rows_only=self.shortcuts.label_rows_only)
         return answers.float().cpu().numpy()
 
@@ -156,7 +161,7 @@ def _halves(rows: list[int]) -> list[list[int]]:
     return [half for half in (rows[:middle], rows[middle:]) if half]
 
 
-def _check_finite(plm: Any, prompt: SoftPrompt | None, task: Task, logits: np.ndarray) -> None:
+def _check_finite(plm: Plm, prompt: SoftPrompt | None, task: Task, logits: np.ndarray) -> None:
     # The largest of NaNs is class 0: without this, a broken prompt would score like a constant answer.
     wrong = int((~np.isfinite(logits)).any(axis=1).sum())
     if wrong:
@@ -167,7 +172,7 @@ def _check_finite(plm: Any, prompt: SoftPrompt | None, task: Task, logits: np.nd
 
 
 def _scored(
-    plm: Any, prompt: SoftPrompt | None, task: Task, data: Tokens, logits: np.ndarray, seconds: float, tokens: int,
+    plm: Plm, prompt: SoftPrompt | None, task: Task, data: Tokens, logits: np.ndarray, seconds: float, tokens: int,
     halvings: int,
 ) -> Evaluation:  # fmt: skip
     labels, predictions = data.labels, logits.argmax(axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,9 @@ import torch
 from torch.nn import functional
 
 from ptlib.errors import PromptError, TaskError
+from ptlib.plms.plm import Plm
 from ptlib.prompts import SoftPrompt, random_prompt
-from ptlib.prompts.insertion import INERT_ROWS
+from ptlib.prompts.insertion import inert_rows
 from ptlib.tasks import Task
 from ptlib.transfer.evaluate import evaluate
 from ptlib.transfer.tokens import Tokens, tokens_of
@@ -43,7 +45,7 @@ class Tuned(NamedTuple):
 
 
 def tune(
-    plm: Any,
+    plm: Plm,
     task: Task,
     *,
     length: int = 16,
@@ -52,6 +54,7 @@ def tune(
     batch: int = 32,
     seed: int = 0,
     init: SoftPrompt | None = None,
+    insertion: str | None = None,
     examples: int | None = None,
     evaluate_every: int | None = None,
     on_point: Callable[[Point], None] = lambda point: None,
@@ -64,6 +67,7 @@ def tune(
         plm: frozen PLM; its weights are not changed.
         length: soft tokens, the inert ones included: 2 at least.
         batch: most examples a step.
+        insertion: None takes that of ``init``, or the family's own.
         init: prompt to start from; None starts from Gaussian rows as wide as the word embeddings.
         examples: first rows of the training split to use; None takes all.
         evaluate_every: steps between validations; None validates four times.
@@ -72,13 +76,15 @@ def tune(
         PromptError: settings that train nothing, or a loss that became NaN or infinite; says at which step.
         TaskError: no training or validation data.
     """
-    _check_settings(task, length if init is None else init.length, steps, batch)
+    insertion = plm.check_insertion(insertion or (init.insertion if init else plm.insertions[0]))
+    inert = len(inert_rows(insertion, plm.info.family))
+    _check_settings(task, length if init is None else init.length, inert, steps, batch)
     for split in ("train", "validation"):
         if split not in task.splits:
             raise TaskError(f"prompt tuning needs a {split} split", where=task.source, found=f"{sorted(task.splits)}")
     if init is not None:
         init.check_fits(plm.hidden, plm.info.id)
-    data = tokens_of(plm, task, "train", examples)
+    data = tokens_of(plm, task, "train", examples, insertion, length if init is None else init.length)
     start = init or _start(plm, task, length, seed)
     values = torch.tensor(start.values, device=plm.device, requires_grad=True)
     optimizer = torch.optim.Adam([values], lr=lr)
@@ -87,7 +93,7 @@ def tune(
     for step, rows in enumerate(_batches(data, batch, steps, seed, task.name), 1):
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1.0, step / WARMUP) * (1 - (1 - FINAL_LR) * step / steps)
-        loss = _loss(plm, values, data, rows)
+        loss = _loss(plm, values, data, rows, insertion)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         losses.append(float(loss.detach()))
@@ -98,7 +104,7 @@ def tune(
         if step % stride == 0 or step == steps:
             story = {"steps": steps, "step": step, "lr": lr, "batch": batch, "length": values.shape[0],
                      "init": init.digest if init else "random", "examples": len(data.ids)}  # fmt: skip
-            prompt = _prompt(plm, task, values, seed, story)
+            prompt = _prompt(plm, task, values, seed, insertion, story)
             point = Point(step, float(np.mean(losses)), prompt.meta["validation"])
             curve.append(point)
             on_point(point)
@@ -108,15 +114,14 @@ def tune(
     return Tuned(best, curve)
 
 
-def _check_settings(task: Task, length: int, steps: int, batch: int) -> None:
-    least = len(INERT_ROWS["thunlp"]) + 1
-    for what, value, at_least in (("length", length, least), ("steps", steps, 1), ("batch", batch, 1)):
+def _check_settings(task: Task, length: int, inert: int, steps: int, batch: int) -> None:
+    for what, value, at_least in (("length", length, inert + 1), ("steps", steps, 1), ("batch", batch, 1)):
         if value < at_least:
             raise PromptError(f"{what} is too small to train a prompt", where=f"prompt tuning on {task.name}",
                               found=value, expected=f"{at_least} at least")  # fmt: skip
 
 
-def _start(plm: Any, task: Task, length: int, seed: int) -> SoftPrompt:
+def _start(plm: Plm, task: Task, length: int, seed: int) -> SoftPrompt:
     std = float(plm.model.get_input_embeddings().weight.float().std())
     return random_prompt(length, plm.hidden, std, _seed(task.name, seed), plm.info.fingerprint)
 
@@ -139,15 +144,14 @@ def _batches(data: Tokens, batch: int, steps: int, seed: int, task: str) -> Iter
             drawn += 1
 
 
-def _loss(plm: Any, values: torch.Tensor, data: Tokens, rows: list[int]) -> torch.Tensor:
-    ids, lengths = data.batch(rows, plm.model.config.pad_token_id, plm.device)
-    hidden = plm.answer_hidden(plm.inputs(values, ids, lengths))
+def _loss(plm: Plm, values: torch.Tensor, data: Tokens, rows: list[int], insertion: str) -> torch.Tensor:
+    hidden = plm.answer_hidden(plm.inputs(values, *data.batch(rows, plm.pad_id, plm.device), insertion))
     labels = torch.from_numpy(data.labels[rows]).to(plm.device)
     return functional.cross_entropy(plm.label_logits(hidden, data.label_ids).float(), labels)
 
 
-def _prompt(plm: Any, task: Task, values: torch.Tensor, seed: int, story: dict[str, Any]) -> SoftPrompt:
+def _prompt(plm: Plm, task: Task, values: torch.Tensor, seed: int, insertion: str, story: dict[str, Any]) -> SoftPrompt:
     name, matrix = f"{task.name}-s{seed}", values.detach().float().cpu().numpy().copy()
-    found = SoftPrompt(matrix, name, plm.info.fingerprint, task.name, seed, "trained")
+    found = SoftPrompt(matrix, name, plm.info.fingerprint, task.name, seed, "trained", insertion)
     score = next(evaluate(plm, [found], task, split="validation")).value
-    return SoftPrompt(matrix, name, plm.info.fingerprint, task.name, seed, "trained", meta={**story, "validation": score})
+    return replace(found, meta={**story, "validation": score})

@@ -43,8 +43,8 @@ def everything(mode):
         "square": matrix.square_matrix(square, list("abcde"), [*TYPES, "nli", "nli"], "ON", mode),
         "blocks": matrix.type_blocks(np.eye(3), TYPES, mode),
         "confusion": matrix.confusion(np.array([[5, 1], [2, 9]]), ["no", "yes"], mode),
-        "overview": neurons.overview(stimulation, mode),
-        "layer": neurons.one_layer(stimulation[0], 0, mode),
+        "overview": neurons.overview(stimulation > 0, mode),
+        "layer": neurons.one_layer(stimulation[0], stimulation[0] > 0, 0, "value after GELU", mode),
         "compared": neurons.compared(stimulation > 1, stimulation > 1.5, ("a", "b"), mode),
         "by layer": neurons.overlap_by_layer(np.array([0.2, np.nan]), 0.3, mode),
         "scatter": correlation.scatter(pairs(), "ON", "score", mode),
@@ -97,7 +97,7 @@ def test_names_are_never_markup():
 def test_large_arrays_travel_as_bytes():
     import json
 
-    fig = neurons.overview(np.random.default_rng(0).normal(size=(24, 4096)), "light")
+    fig = neurons.overview(np.random.default_rng(0).normal(size=(24, 4096)) > 0, "light")
     heat = json.loads(fig.to_json())["data"][0]["z"]
     assert "bdata" in heat
     assert len(fig.to_json()) < 100_000

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ptlib.errors import PromptError
-from ptlib.neurons.overlap import activated, overlap, overlap_per_layer
+from ptlib.neurons.overlap import overlap, overlap_per_layer
 from ptlib.neurons.stimulate import stimulate
 from ptlib.prompts import SoftPrompt
 
@@ -31,24 +31,21 @@ def test_layers_one_by_one():
     assert np.array_equal(overlap_per_layer(active)[2], overlap(active, [2]))
 
 
-def test_activated_means_above_zero():
-    assert activated(np.array([-1.0, -0.0, 0.0, 1e-8])).tolist() == [False, False, False, True]
-
-
 def test_each_prompt_stimulates_differently(tiny_plm, library):
     prompts = [library.prompt(f"tiny-1/{name}").load() for name in ("films-s0", "meals-s0")]
     found = stimulate(tiny_plm, prompts)
-    assert found.shape == (2, 3, 48)
-    assert found.dtype == np.float32
-    assert np.array_equal(stimulate(tiny_plm, prompts[1:])[0], found[1])
-    assert not np.allclose(found[0], found[1])
+    assert found.values.shape == found.activated.shape == (2, 3, 48)
+    assert found.values.dtype == np.float32
+    assert np.array_equal(found.activated, found.values > 0)
+    assert np.array_equal(stimulate(tiny_plm, prompts[1:]).values[0], found.values[1])
+    assert not np.allclose(found.values[0], found.values[1])
 
 
 def test_hooks_are_gone_also_after_an_error(tiny_plm):
     layers = tiny_plm.model.roberta.encoder.layer
 
     def broken():
-        with tiny_plm.watch_neurons():
+        with tiny_plm.watch_neurons(None):
             assert all(layer.intermediate._forward_hooks for layer in layers)
             raise ValueError("inside")
 

@@ -26,8 +26,8 @@ def slow_logits(plm, prompt, ids: list[int], label_ids: list[int]) -> np.ndarray
 def test_label_logits(tiny_plm, library, task, shortcuts):
     task = library.task(task)
     prompts = [library.prompt("tiny-1/films-s0").load(), None]
-    label_ids = tiny_plm.label_ids(task.label_words)
-    ids = tiny_plm.tokenize(task, task.read("test"))
+    label_ids = [row for (row,) in tiny_plm.label_ids(task.label_words)]
+    ids = tiny_plm.texts(task, task.read("test"), "thunlp").ids
     for prompt, result in zip(prompts, evaluate(tiny_plm, prompts, task, shortcuts=shortcuts, tokens_per_batch=200), strict=True):
         expected = np.array([slow_logits(tiny_plm, prompt, row, label_ids) for row in ids])
         assert np.abs(result.logits - expected).max() < 1e-4
@@ -49,4 +49,4 @@ def test_neurons(tiny_plm, library):
     for hook in hooks:
         hook.remove()
     expected = np.stack([seen[number].numpy() for number in range(tiny_plm.layers)])
-    assert np.abs(stimulate(tiny_plm, [prompt])[0] - expected).max() < 1e-5
+    assert np.abs(stimulate(tiny_plm, [prompt]).values[0] - expected).max() < 1e-5

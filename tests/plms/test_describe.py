@@ -73,7 +73,7 @@ def test_new_weights_in_the_same_place_are_noticed(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "bert"}, r"unsupported model_type \(found 'bert', expected one of \['roberta'\]\)"),
+        ({"model_type": "xlnet"}, r"unsupported model_type \(found 'xlnet', expected one of \['bert', 'gpt2', .*'t5'\]\)"),
         ({"model_type": None}, r"unsupported model_type \(found None"),
         ({"auto_map": {"AutoModel": "evil.Model"}}, "brings its own code, which is never run"),
         ({"hidden_size": None}, r"field hidden_size is not a positive whole number \(found None\)"),

@@ -58,16 +58,18 @@ def test_prompt_rows_have_no_order_but_for_the_mask(tiny_plm, prompt):
 
 
 def test_neurons_of_a_batch_at_the_answer_slot(tiny_plm, prompt):
-    with tiny_plm.watch_neurons() as seen:
-        hidden(tiny_plm, prompt, [[0, 7, 2], [0, 8, 2]])
-        hidden(tiny_plm, prompt, [[0, 7, 2], [0, 8, 2]], last_layer_answer_only=False)
-    assert [tuple(values.shape) for values in seen] == [(3, 2, 48)] * 2
-    assert (seen[0] - seen[1]).abs().max() < 1e-5
+    inputs = tiny_plm.inputs(prompt, torch.tensor([[0, 7, 2], [0, 8, 2]]), torch.tensor([3, 3]))
+    with torch.inference_mode(), tiny_plm.watch_neurons(inputs) as seen:
+        tiny_plm.answer_hidden(inputs)
+        tiny_plm.answer_hidden(inputs, last_layer_answer_only=False)
+    assert [tuple(item.values.shape) for item in seen] == [(3, 2, 48)] * 2
+    assert (seen[0].values - seen[1].values).abs().max() < 1e-5
+    assert torch.equal(seen[0].activated, seen[0].values > 0)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_answers_almost_the_same(tiny_plm, tiny_plm_folder, prompt, dtype):
-    rows, labels = [[0, 7, 2], [0, 8, 9, 10, 2]], [20, 21]
+    rows, labels = [[0, 7, 2], [0, 8, 9, 10, 2]], [(20,), (21,)]
     half = load(tiny_plm_folder, device="cpu", dtype=dtype)
     exact, found = (plm.label_logits(hidden(plm, prompt, rows), labels).float() for plm in (tiny_plm, half))
     assert torch.isfinite(found).all()
@@ -81,17 +83,17 @@ def test_two_label_words_of_one_token(tiny_plm):
 
 def test_the_longest_text_that_fits(tiny_plm, library):
     """Specials count; one token more does not fit."""
-    task, most = library.task("films"), tiny_plm.text_positions
+    task, most = library.task("films"), tiny_plm.longest_text("thunlp", 5)
     assert most == 38
     fits = Split([("good " * (most - 2),)], np.array([0]))
-    assert hidden(tiny_plm, None, tiny_plm.tokenize(task, fits)).shape == (1, 32)
+    assert hidden(tiny_plm, None, tiny_plm.texts(task, fits, "thunlp").ids).shape == (1, 32)
     with pytest.raises(TaskError, match=rf"row 2.*{most + 1} tokens.*{most} at most"):
-        tiny_plm.tokenize(task, Split([("good",), ("good " * (most - 1),)], np.array([0, 0])))
+        tiny_plm.check_fits([[0, 2], [0] * (most + 1)], most, task)
 
 
 def test_pairs_are_cut_to_max_length(tiny_plm, library):
     task = dataclasses.replace(library.task("pairs"), max_length=9, source=Path("pairs.toml"))
-    (ids,) = tiny_plm.tokenize(task, Split([("good " * 20, "bad " * 3)], np.array([0])))
+    (ids,) = tiny_plm.texts(task, Split([("good " * 20, "bad " * 3)], np.array([0])), "thunlp").ids
     assert len(ids) == 9
     assert [ids[0], ids[-1]] == [tiny_plm.tokenizer.bos_token_id, tiny_plm.tokenizer.eos_token_id]
-    assert ids.count(tiny_plm.tokenizer("bad", add_special_tokens=False)["input_ids"][0]) == 3
+    assert ids.count(tiny_plm.tokenizer("bad", add_special_tokens=False)["input_ids"][0]) == 0, "cut at the end, as the released code does"

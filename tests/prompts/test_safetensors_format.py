@@ -146,7 +146,7 @@ def tensor(**story):
         (put(meta="[]"), "header's meta is of no use"),
         (put(kind="stolen"), "header's kind is of no use .found 'stolen'"),
         (put(insertion={}), "header's insertion is of no use"),
-        (put(insertion="peft"), "header's insertion is of no use .found 'peft'"),
+        (put(insertion="magic"), "header's insertion is of no use .found 'magic'"),
         (lambda header: header["__metadata__"].pop("digest"), "no 'digest' in the header"),
         (lambda header: header.update(prompt=[1]), "truncated or damaged"),
         (lambda header: header.update(__metadata__=None), "truncated or damaged"),

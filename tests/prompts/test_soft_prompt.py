@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ptlib.errors import PromptError
-from ptlib.prompts import INERT_ROWS, SoftPrompt, random_prompt
+from ptlib.prompts import SoftPrompt, inert_rows, random_prompt
 from ptlib.prompts.soft_prompt import digest
 
 UNTIMED = settings(deadline=None)  # the cores may be busy with other work
@@ -47,8 +47,8 @@ def test_values_of_no_use_are_refused_in_a_sentence(values, message):
 
 
 def test_an_unknown_insertion_or_kind_is_refused():
-    with pytest.raises(PromptError, match=r"unknown insertion \(found 'peft', expected one of \['thunlp'\]"):
-        prompt(np.ones((2, 2)), insertion="peft")
+    with pytest.raises(PromptError, match=r"unknown insertion \(found 'magic', expected one of \['thunlp', 'openprompt', 'peft'\]"):
+        prompt(np.ones((2, 2)), insertion="magic")
     with pytest.raises(PromptError, match=r"unknown kind of prompt .*'trained', 'random', 'projected'"):
         prompt(np.ones((2, 2)), kind="tuned")
 
@@ -101,8 +101,9 @@ def test_the_same_bytes_in_another_shape_are_another_prompt(rows, columns):
     assert (prompt(np.zeros((rows, columns))).digest == prompt(np.zeros((columns, rows))).digest) == (rows == columns)
 
 
-def test_the_mask_takes_row_zero():
-    assert INERT_ROWS["thunlp"] == (0,)
+def test_the_mask_takes_row_zero_of_encoders_alone():
+    assert [inert_rows("thunlp", family) for family in ("roberta", "bert", "t5")] == [(0,), (0,), ()]
+    assert inert_rows("peft", "roberta") == inert_rows("openprompt", "bert") == ()
 
 
 def test_a_random_prompt_is_gaussian_reproducible_and_says_so():

@@ -13,8 +13,8 @@ from ptlib.transfer.tokens import Tokens, tokens_of
 
 
 def test_tokenised_once_for_all_prompts(tiny_plm, library, monkeypatch):
-    calls, real = [], tiny_plm.tokenize
-    monkeypatch.setattr(tiny_plm, "tokenize", lambda *given: calls.append(1) or real(*given))
+    calls, real = [], tiny_plm.texts
+    monkeypatch.setattr(tiny_plm, "texts", lambda *given: calls.append(1) or real(*given))
     prompts = [library.prompt(f"tiny-1/{name}").load() for name in ("films-s0", "meals-s0", "pairs-s1")]
     assert len(list(evaluate(tiny_plm, [None, *prompts], library.task("films")))) == 4
     assert len(list(evaluate(tiny_plm, prompts, library.task("films")))) == 3
@@ -33,10 +33,11 @@ def test_other_rows_label_words_or_data_are_other_tokens(tiny_plm, library, tmp_
 
 
 def test_padded_on_the_right():
-    kept = Tokens([[5, 6, 7], [8], [9, 10]], np.array([0, 1, 0]), [1, 2])
-    ids, lengths = kept.batch([1, 0], pad=3, device="cpu")
+    kept = Tokens([[5, 6, 7], [8], [9, 10]], [2, 0, 1], np.array([0, 1, 0]), [(1,), (2,)])
+    ids, lengths, answers = kept.batch([1, 0], pad=3, device="cpu")
     assert ids.tolist() == [[8, 3, 3], [5, 6, 7]]
     assert lengths.tolist() == [1, 3]
+    assert answers.tolist() == [0, 2]
 
 
 def test_memory_is_bounded_and_goes_with_the_plm(tiny_plm_folder, library, monkeypatch):

@@ -8,7 +8,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from ptlib.analysis import correlation, relative
 from ptlib.analysis.indicators import EMBEDDING_INDICATORS, same_type
 from ptlib.library import ZOO, Library
-from ptlib.neurons.overlap import activated, overlap
+from ptlib.neurons.overlap import overlap
 from ptlib.neurons.stimulate import stimulate
 from ptlib.plms.load import load
 from ptlib.transfer.evaluate import evaluate
@@ -58,7 +58,7 @@ def test_findings(zoo, plm_id):
     assert (own - random.mean(axis=0)).mean() >= 0.25
     effect = relative.type_effect(transfer[None], types)
     assert effect.same.value - effect.other.value >= 0.15
-    on = overlap(activated(stimulate(plm, prompts)))
+    on = overlap(stimulate(plm, prompts).activated)
     assert correlation.group_means(on, np.array(names), np.array(types)).p < 0.05
     predicted = correlation.mean_spearman(transfer[None], on[None])
     assert predicted.value > 0

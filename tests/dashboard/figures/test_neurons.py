@@ -12,7 +12,7 @@ from dashboard.theme import alt_text
 @pytest.mark.parametrize("width", [7, 128, 300, 1000])
 def test_shares_are_those_of_a_slow_count(width):
     stimulation = np.random.default_rng(width).normal(size=(3, width))
-    heat = neurons.overview(stimulation, "light").data[0]
+    heat = neurons.overview(stimulation > 0, "light").data[0]
     bins = heat.z.shape[1]
     edges = [int(number * width / bins) for number in range(bins + 1)]
     for layer in range(3):
@@ -24,14 +24,15 @@ def test_shares_are_those_of_a_slow_count(width):
 
 
 def test_layers_count_from_one():
-    assert neurons.overview(np.ones((4, 9)), "dark").data[0].y0 == 1
+    assert neurons.overview(np.ones((4, 9), bool), "dark").data[0].y0 == 1
     assert list(neurons.overlap_by_layer(np.array([0.5, 0.25]), 0.4, "dark").data[0].x) == [1, 2]
-    assert neurons.one_layer(np.ones(3), 0, "light").layout.xaxis.title.text == "neuron of layer 1"
+    assert neurons.one_layer(np.ones(3), np.ones(3, bool), 0, "value after GELU", "light").layout.xaxis.title.text == "neuron of layer 1"
 
 
 def test_bars_thinner_than_a_pixel_become_points():
-    assert {trace.type for trace in neurons.one_layer(np.ones(100), 0, "light").data} == {"bar"}
-    many = neurons.one_layer(np.random.default_rng(0).normal(size=4096), 0, "light")
+    assert {trace.type for trace in neurons.one_layer(np.ones(100), np.ones(100, bool), 0, "value", "light").data} == {"bar"}
+    values = np.random.default_rng(0).normal(size=4096)
+    many = neurons.one_layer(values, values > 0, 0, "value", "light")
     assert {trace.type for trace in many.data} == {"scatter"}
     assert "bdata" in json.loads(many.to_json())["data"][0]["y"]
 

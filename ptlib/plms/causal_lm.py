@@ -1,0 +1,62 @@
+"""What GPT-2 and the Llama-like families share: a decoder that reads its prompt first and answers at the last token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ptlib.errors import TaskError
+from ptlib.plms.plm import Inputs, Plm, Texts, joined
+
+if TYPE_CHECKING:
+    from ptlib.tasks import Split, Task
+
+
+class CausalLm(Plm):
+    """``[P0 .. P(L-1)] text``, soft tokens before the input embeddings, positions running on; the answer is what follows
+    the text's last token. ``peft`` and ``openprompt`` differ in name only: a template's ``{mask}`` must stand at its end.
+
+    ``thunlp`` is not defined for decoders. Padding stands on the right, where no token that is read can see it.
+    """
+
+    insertions = ("peft", "openprompt")
+
+    def texts(self, task: Task, split: Split, insertion: str) -> Texts:
+        halves = [joined(row) for row in split.texts]
+        if any(right for _, right in halves):
+            raise TaskError("a decoder answers at the end of the text", where=f"task {task.name} on {self.info.id}",
+                            found="a template with text after {mask}", mend="Put {mask} at the template's end.")  # fmt: skip
+        cut = {} if task.max_length is None else {"truncation": True, "max_length": task.max_length}
+        ids = self.tokenizer([left for left, _ in halves], **cut)["input_ids"]
+        # Some tokenizers close every text; nothing would follow that.
+        ids = [row[:-1] if len(row) > 1 and row[-1] == self.tokenizer.eos_token_id else row for row in ids]
+        empty = next((place for place, row in enumerate(ids) if not row), None)
+        if empty is not None:
+            raise TaskError(
+                "an empty text", where=f"task {task.name}, row {empty + 1}", mend="Remove the row, or add words to the template."
+            )
+        return Texts(ids, [len(row) - 1 for row in ids])
+
+    def inputs(
+        self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
+        insertion: str | None = None,
+    ) -> Inputs:  # fmt: skip
+        insertion = self.check_insertion(insertion or self.insertions[0])
+        words = self.words(ids)
+        rows = words[0, :0] if prompt is None else prompt.to(words.dtype)
+        embeds = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
+        return Inputs(embeds, None, len(rows) + (lengths - 1 if answers is None else answers), insertion)
+
+    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
+        """(B, hidden) last hidden state at the answer slot, through transformers' own decoder."""
+        found = self.model.base_model(inputs_embeds=inputs.embeds, use_cache=False).last_hidden_state
+        return found[torch.arange(len(found), device=found.device), inputs.answers]
+
+    def stimulus(self, insertion: str) -> tuple[list[int], int]:
+        """The token that opens a text (or, where there is none, the one that closes it)."""
+        opening = self.tokenizer.bos_token_id
+        return [self.tokenizer.eos_token_id if opening is None else opening], 0
+
+    def features(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden

@@ -1,0 +1,142 @@
+"""What RoBERTa and BERT share: an encoder that reads its prompt and answers at a mask."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ptlib.plms.plm import Ffn, Inputs, Plm, Texts, before_padding, joined
+
+if TYPE_CHECKING:
+    from ptlib.tasks import Split, Task
+
+
+class MaskedLm(Plm):
+    """Insertions:
+
+    * ``thunlp`` (the paper's released code): ``[P0 .. P(L-1)] <s> text </s>``; slot 0 is overwritten by the mask token's
+      embedding and is where the answer is read; prompt slots have no position embedding; the text's positions are
+      counted as if there were no prompt, from ``pad_token_id + 1``. Two segments: ``<s> one </s> two </s>``.
+    * ``openprompt`` and ``peft``: ``[P0 .. P(L-1)] <s> text <mask> </s>`` with positions running on over all slots; the
+      mask stands where the template says ``{mask}``, or at the end. The two differ in name only, for one template.
+
+    A neuron is one value of a layer's ``intermediate`` output (after GELU, which keeps the sign).
+    """
+
+    insertions = ("thunlp", "openprompt", "peft")
+
+    @property
+    @abstractmethod
+    def encoder(self) -> Any:
+        """The module that holds ``embeddings`` and ``encoder``."""
+
+    @property
+    @abstractmethod
+    def ends(self) -> tuple[int, int]:
+        """Token ids that open and close a text."""
+
+    @property
+    @abstractmethod
+    def first_position(self) -> int:
+        """Position of a sequence's first slot."""
+
+    def longest_text(self, insertion: str, prompt_length: int) -> int:
+        """Under ``thunlp`` the prompt takes no positions."""
+        if insertion == "thunlp":
+            return self.info.max_positions - self.model.config.pad_token_id - 1
+        return self.info.max_positions - self.first_position - prompt_length
+
+    def texts(self, task: Task, split: Split, insertion: str) -> Texts:
+        first, last = self.ends
+        if insertion == "thunlp":
+            parts = [self._plain([row[place] for row in split.texts]) for place in range(len(split.texts[0]))]
+            ids = [[first, *(token for part in row for token in (*part, last))] for row in zip(*parts, strict=True)]
+            return Texts([_cut(row, task.max_length) for row in ids], [0] * len(ids))
+        halves = [joined(row) for row in split.texts]
+        lefts, rights = (self._plain([row[side] and f"{' ' * side}{row[side]}" for row in halves]) for side in (0, 1))
+        mask = self.tokenizer.mask_token_id
+        room = None if task.max_length is None else max(task.max_length - 3, 0)
+        ids, answers = [], []
+        for left, right in zip(lefts, rights, strict=True):
+            left = left if room is None else left[: max(room - len(right), 0)]
+            ids.append([first, *left, mask, *right, last])
+            answers.append(len(left) + 1)
+        return Texts(ids, answers)
+
+    def _plain(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+    def prompt_rows(self, prompt: torch.Tensor | None) -> torch.Tensor:
+        """What the prompt slots of ``thunlp`` hold before the layer norm: (L, hidden), or (1, hidden) without a prompt.
+
+        Slot 0 is the mask; the prompt's own row 0 never reaches the PLM.
+        """
+        mask = self.words.weight[self.tokenizer.mask_token_id][None]
+        return mask if prompt is None else torch.cat([mask, prompt[1:].to(mask.dtype)])
+
+    def inputs(
+        self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
+        insertion: str | None = None,
+    ) -> Inputs:  # fmt: skip
+        insertion = self.check_insertion(insertion or self.insertions[0])
+        module, words = self.encoder.embeddings, self.words(ids)
+        if insertion == "thunlp":
+            rows = self.prompt_rows(prompt)
+            positions = torch.arange(ids.shape[1], device=ids.device) + self.model.config.pad_token_id + 1
+            words = words + module.position_embeddings(positions)
+            joint = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
+            slots = torch.zeros_like(lengths)
+        else:
+            rows = words[0, :0] if prompt is None else prompt.to(words.dtype)
+            joint = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
+            joint = joint + module.position_embeddings(torch.arange(joint.shape[1], device=ids.device) + self.first_position)
+            slots = (torch.zeros_like(lengths) if answers is None else answers) + len(rows)
+        embeds = module.LayerNorm(joint + module.token_type_embeddings.weight[0])
+        return Inputs(embeds, before_padding(lengths, len(rows), ids.shape[1]), slots, insertion)
+
+    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
+        """(B, hidden) last hidden state at the answer slot.
+
+        ``last_layer_answer_only`` computes the last layer for that slot alone, which changes nothing: no later layer
+        reads the other slots.
+        """
+        hidden, blocked = inputs.embeds, None
+        if inputs.there is not None:
+            blocked = torch.zeros_like(inputs.there, dtype=hidden.dtype).masked_fill(~inputs.there, torch.finfo(hidden.dtype).min)
+            blocked = blocked[:, None, None, :]
+        layers = self.encoder.encoder.layer
+        for layer in layers[:-1] if last_layer_answer_only else layers:
+            out = layer(hidden, blocked)
+            hidden = out[0] if isinstance(out, tuple) else out
+        rows = hidden[torch.arange(len(hidden), device=hidden.device), inputs.answers]
+        return self._answer_row(layers[-1], hidden, rows[:, None], blocked) if last_layer_answer_only else rows
+
+    @staticmethod
+    def _answer_row(layer: Any, hidden: torch.Tensor, rows: torch.Tensor, blocked: torch.Tensor | None) -> torch.Tensor:
+        attention = layer.attention.self
+        heads, size = attention.num_attention_heads, attention.attention_head_size
+
+        def split(values: torch.Tensor) -> torch.Tensor:
+            return values.view(len(values), -1, heads, size).transpose(1, 2)
+
+        context = torch.nn.functional.scaled_dot_product_attention(
+            split(attention.query(rows)), split(attention.key(hidden)), split(attention.value(hidden)), attn_mask=blocked
+        )
+        mixed = context.transpose(1, 2).reshape(len(hidden), 1, -1)
+        attended = layer.attention.output(mixed, rows)
+        return layer.output(layer.intermediate(attended), attended)[:, 0]
+
+    def stimulus(self, insertion: str) -> tuple[list[int], int]:
+        """``<s>`` under ``thunlp`` (paper, section 6.1), ``<s> <mask> </s>`` elsewhere."""
+        first, last = self.ends
+        return ([first], 0) if insertion == "thunlp" else ([first, self.tokenizer.mask_token_id, last], 1)
+
+    def ffns(self) -> list[Ffn]:
+        return [Ffn(layer.intermediate, "out") for layer in self.encoder.encoder.layer]
+
+
+def _cut(ids: list[int], most: int | None) -> list[int]:
+    # As the released code cuts: at the end of the whole, the closing token kept.
+    return ids if most is None or len(ids) <= most else [*ids[: most - 1], ids[-1]]

@@ -1,0 +1,247 @@
+"""What every family of PLMs answers to. The insides of a model are known to its family's file alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from ptlib.errors import PromptError, TaskError
+from ptlib.plms.describe import PlmInfo
+
+if TYPE_CHECKING:
+    from ptlib.tasks import Split, Task
+
+LabelRule = Literal["one", "first", "mean"]
+"""Label words of several tokens: refused; the first piece counts (the authors' rule); mean log-probability of the pieces
+at the answer."""
+
+
+class Texts(NamedTuple):
+    """A split as token ids."""
+
+    ids: list[list[int]]
+    answers: list[int]
+    """Slot of each text that is read; 0 where the answer is not read in the text."""
+
+
+class Inputs(NamedTuple):
+    """What the PLM reads: B sequences of T slots, prompt first."""
+
+    embeds: torch.Tensor
+    """(B, T, hidden)"""
+    there: torch.Tensor | None
+    """(B, T) bool, False where padded; None where nothing is."""
+    answers: torch.Tensor
+    """(B,) slot the answer is read at."""
+    insertion: str
+
+
+class Ffn(NamedTuple):
+    """Where the neurons of one layer are seen."""
+
+    neurons: torch.nn.Module
+    side: Literal["in", "out"]
+    """Whether the neurons are the module's input or its output."""
+    gate: torch.nn.Module | None = None
+    """Its output says which neurons are activated (> 0); None: the neurons' own sign does."""
+
+
+class Stimulation(NamedTuple):
+    """Neurons at the answer slot in one pass."""
+
+    values: torch.Tensor
+    """(layers, B, ffn)"""
+    activated: torch.Tensor
+    """(layers, B, ffn) bool"""
+
+
+class Plm(ABC):
+    """A frozen PLM with its tokenizer."""
+
+    insertions: ClassVar[tuple[str, ...]]
+    """How a prompt can meet its input; the first is the family's own."""
+
+    def __init__(self, info: PlmInfo, model: Any, tokenizer: Any, device: str, dtype: str) -> None:
+        self.info, self.model, self.tokenizer, self.device, self.dtype = info, model, tokenizer, device, dtype
+        self.hidden, self.layers, self.ffn = info.hidden, info.layers, info.ffn
+
+    @abstractmethod
+    def texts(self, task: Task, split: Split, insertion: str) -> Texts:
+        """Token ids of every row as the insertion wants them.
+
+        Raises:
+            TaskError: a template or a text that the family cannot read.
+        """
+
+    def longest_text(self, insertion: str, prompt_length: int) -> int | None:
+        """Tokens that fit behind a prompt of this length, specials included; None: no limit."""
+        return self.info.max_positions - prompt_length
+
+    @abstractmethod
+    def inputs(
+        self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
+        insertion: str | None = None,
+    ) -> Inputs:  # fmt: skip
+        """Embeddings, mask and answer slots for B texts behind one prompt.
+
+        Args:
+            prompt: (L, hidden), or None for no prompt.
+            ids: (B, T) token ids, padded on the right.
+            lengths: (B,) real tokens of each.
+            answers: (B,) slots of the texts, from :meth:`texts`; None for all 0.
+            insertion: None takes the family's own.
+        """
+
+    @abstractmethod
+    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
+        """(B, hidden) last hidden state at the answer, before the output layer.
+
+        ``last_layer_answer_only`` computes no more of the last layer than the answer needs, where the family can.
+        """
+
+    @abstractmethod
+    def stimulus(self, insertion: str) -> tuple[list[int], int]:
+        """The all but empty text that a stimulation reads behind the prompt, and its answer slot."""
+
+    @abstractmethod
+    def ffns(self) -> list[Ffn]:
+        """The feed-forward networks that are read, first layer first."""
+
+    @abstractmethod
+    def features(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What the output layer reads, from (B, hidden) answers."""
+
+    @property
+    def output_layer(self) -> torch.nn.Linear:
+        """Its rows are the vocabulary."""
+        return self.model.get_output_embeddings()
+
+    @property
+    def words(self) -> torch.nn.Embedding:
+        """The input embeddings."""
+        return self.model.get_input_embeddings()
+
+    @property
+    def pad_id(self) -> int:
+        """What fills texts up; it is never read."""
+        found = self.tokenizer.pad_token_id
+        return 0 if found is None else int(found)
+
+    def check_insertion(self, insertion: str) -> str:
+        """The insertion, where this family offers it. Raises PromptError elsewhere."""
+        if insertion not in self.insertions:
+            raise PromptError("this insertion is not defined for the PLM's family", where=f"{self.info.id} ({self.info.family})",
+                              found=repr(insertion), expected=f"one of {list(self.insertions)}",
+                              mend="Choose another insertion.")  # fmt: skip
+        return insertion
+
+    def pieces(self, word: str) -> list[int]:
+        """Token ids of a word inside a text."""
+        # A byte-level vocabulary marks the start of a word by a space before it; a word-level one ignores it.
+        return self.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
+
+    def label_ids(self, words: Sequence[str], rule: LabelRule = "one", ids: Sequence[int] | None = None) -> list[tuple[int, ...]]:
+        """Rows of the output layer for each label word; ``ids`` names them outright.
+
+        Raises:
+            TaskError: a word that is unknown or, under the rule "one", of several tokens; two words that are one token.
+        """
+        found = [(int(number),) for number in ids] if ids else [self._label_pieces(word, rule) for word in words]
+        rows = self.output_layer.weight.shape[0]
+        if ids and max(ids) >= rows:
+            raise TaskError("label_ids name tokens that the PLM does not have", where=self.info.id, found=max(ids),
+                            expected=f"below {rows}", mend="Correct them in the task's TOML.")  # fmt: skip
+        if len(set(found)) != len(found):
+            raise TaskError("two label words are the same token", where=self.info.id, found=f"{list(words)} -> {found}",
+                            mend="Choose other words, or the rule \"mean\", in the task's TOML.")  # fmt: skip
+        return found
+
+    def _label_pieces(self, word: str, rule: LabelRule) -> tuple[int, ...]:
+        pieces = self.pieces(word)
+        if not pieces or self.tokenizer.unk_token_id in pieces:
+            raise TaskError(f"the label word {word!r} is not in the vocabulary", where=self.info.id, found=f"token ids {pieces}",
+                            expected="one token", mend="Choose another word in label_words of the task's TOML.")  # fmt: skip
+        if rule == "one" and len(pieces) > 1:
+            raise TaskError(f"the label word {word!r} is of several tokens", where=self.info.id, found=f"token ids {pieces}", expected="one token",
+                            mend='Choose another word in label_words of the task\'s TOML, or set label_rule = "first" or "mean".')  # fmt: skip
+        return tuple(pieces[:1] if rule == "first" else pieces)
+
+    def label_logits(self, hidden: torch.Tensor, label_ids: Sequence[Sequence[int]], *, label_rows_only: bool = True) -> torch.Tensor:
+        """(B, classes) logits of the label words from (B, hidden) answers; of several pieces, their mean.
+
+        Means of logits rank as means of log-probabilities do: the two differ by one number for all classes.
+        """
+        features, out = self.features(hidden), self.output_layer
+        rows = [row for group in label_ids for row in group]
+        if label_rows_only:
+            found = functional.linear(features, out.weight[rows], None if out.bias is None else out.bias[rows])
+        else:
+            found = out(features)[:, rows]
+        sizes = [len(group) for group in label_ids]
+        return found if max(sizes) == 1 else torch.stack([part.mean(dim=1) for part in found.split(sizes, dim=1)], dim=1)
+
+    def check_fits(self, ids: Sequence[Sequence[int]], most: int | None, task: Task) -> None:
+        """Raises TaskError when a text has more than ``most`` tokens."""
+        longest = max(range(len(ids)), key=lambda row: len(ids[row]))
+        if most is not None and len(ids[longest]) > most:
+            raise TaskError("a text is longer than the PLM's positions", where=f"task {task.name}, row {longest + 1}",
+                            found=f"{len(ids[longest])} tokens", expected=f"{most} at most on {self.info.id}",
+                            mend=f"Set max_length = {most} in {task.source} to cut texts, or choose a PLM with more positions.")  # fmt: skip
+
+    def answer_row(self, values: torch.Tensor, inputs: Inputs) -> torch.Tensor:
+        """(B, width) of (B, slots, width) values, at the answer."""
+        # The shortcut for the last layer leaves the answer's row alone.
+        return values[:, 0] if values.shape[1] == 1 else values[torch.arange(len(values), device=values.device), inputs.answers]
+
+    @contextmanager
+    def watch_neurons(self, inputs: Inputs) -> Iterator[list[Stimulation]]:
+        """Inside the block, each pass appends its neurons at the answer slots of ``inputs`` to the list it gives.
+
+        The hooks are gone when the block ends, also after an error.
+        """
+        seen: list[Stimulation] = []
+        layers: list[tuple[torch.Tensor, torch.Tensor]] = []
+        gates: list[torch.Tensor] = []
+
+        def at_answer(values: torch.Tensor) -> torch.Tensor:
+            return self.answer_row(values.detach(), inputs)
+
+        def keep(values: torch.Tensor) -> None:
+            found = at_answer(values)
+            layers.append((found, (gates.pop() if gates else found) > 0))
+            if len(layers) == self.layers:
+                seen.append(Stimulation(*(torch.stack(part) for part in zip(*layers, strict=True))))
+                layers.clear()
+
+        hooks = []
+        for ffn in self.ffns():
+            if ffn.gate is not None:
+                hooks.append(ffn.gate.register_forward_hook(lambda _m, _i, out: gates.append(at_answer(out))))
+            if ffn.side == "in":
+                hooks.append(ffn.neurons.register_forward_pre_hook(lambda _m, given: keep(given[0])))
+            else:
+                hooks.append(ffn.neurons.register_forward_hook(lambda _m, _i, out: keep(out)))
+        try:
+            yield seen
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def joined(task_segments: Sequence[str], mark: str = "{mask}") -> tuple[str, str]:
+    """A row's segments as one text, split where the answer stands: at ``{mask}``, or at the end."""
+    left, found, right = " ".join(task_segments).partition(mark)
+    return (left.rstrip(), right.strip()) if found else (left, "")
+
+
+def before_padding(lengths: torch.Tensor, prompt_length: int, width: int) -> torch.Tensor | None:
+    """(B, prompt_length + width) bool, False where padded; None where nothing is."""
+    if int(lengths.min()) == width:
+        return None
+    there = torch.arange(width, device=lengths.device)[None] < lengths[:, None]
+    return torch.cat([there.new_ones(len(lengths), prompt_length), there], dim=1)

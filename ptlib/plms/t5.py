@@ -1,0 +1,99 @@
+"""T5 (1.0 with ReLU; 1.1 and flan with a gated FFN): the only file that knows its insides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ptlib.plms.plm import Ffn, Inputs, Plm, Texts, before_padding, joined
+
+if TYPE_CHECKING:
+    from ptlib.tasks import Split, Task
+
+SENTINEL = "<extra_id_0>"
+
+
+class T5Plm(Plm):
+    """A frozen T5. The prompt stands before the encoder's input; the answer is a decoder step's.
+
+    * ``thunlp`` (the paper's released code): ``[P0 .. P(L-1)] text``, nothing added to the text (a template says ``</s>``
+      where the authors did); the answer is the first decoder step. The released code pads to a fixed length and attends to
+      the padding; here padding is masked.
+    * ``openprompt``: ``[P0 .. P(L-1)] text <extra_id_0> </s>``, the sentinel where the template says ``{mask}``; the
+      decoder reads its start token and the sentinel, the answer is the step after it.
+    * ``peft``: ``[P0 .. P(L-1)] text </s>``; the answer is the first decoder step.
+
+    Neurons are the decoder's, at the step of the answer. With ReLU: the output of ``wi``, before ReLU (as in the released
+    code). Gated: the value that multiplies, act(gate) x up, and activated means gate > 0.
+    """
+
+    insertions = ("thunlp", "openprompt", "peft")
+
+    def texts(self, task: Task, split: Split, insertion: str) -> Texts:
+        most = task.max_length
+        if insertion == "openprompt":
+            halves = [joined(row) for row in split.texts]
+            lefts, rights = (self._plain([row[side] for row in halves]) for side in (0, 1))
+            sentinel, eos = self.tokenizer.convert_tokens_to_ids(SENTINEL), self.tokenizer.eos_token_id
+            ids = []
+            for left, right in zip(lefts, rights, strict=True):
+                kept = left if most is None else left[: max(most - len(right) - 2, 0)]
+                ids.append([*kept, sentinel, *right, eos])
+        else:
+            ids = self._plain([" ".join(joined(row)).strip() for row in split.texts])
+            if insertion == "peft":
+                ids = [[*(row if most is None else row[: most - 1]), self.tokenizer.eos_token_id] for row in ids]
+            elif most is not None:
+                ids = [row[:most] for row in ids]
+        return Texts(ids, [0] * len(ids))
+
+    def longest_text(self, insertion: str, prompt_length: int) -> None:
+        """Positions are relative: no text is too long."""
+
+    def _plain(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+    def pieces(self, word: str) -> list[int]:
+        """The vocabulary marks the start of a word by itself."""
+        return self.tokenizer(word, add_special_tokens=False)["input_ids"]
+
+    def inputs(
+        self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
+        insertion: str | None = None,
+    ) -> Inputs:  # fmt: skip
+        insertion = self.check_insertion(insertion or self.insertions[0])
+        words = self.words(ids)
+        rows = words[0, :0] if prompt is None else prompt.to(words.dtype)
+        embeds = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
+        return Inputs(embeds, before_padding(lengths, len(rows), ids.shape[1]), torch.zeros_like(lengths), insertion)
+
+    def decoder_start(self, insertion: str) -> list[int]:
+        """What the decoder reads before it answers."""
+        start = [self.model.config.decoder_start_token_id]
+        return [*start, self.tokenizer.convert_tokens_to_ids(SENTINEL)] if insertion == "openprompt" else start
+
+    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
+        """(B, hidden) last hidden state of the answering decoder step; no step is computed that is not read."""
+        there = None if inputs.there is None else inputs.there.long()
+        read = self.model.encoder(inputs_embeds=inputs.embeds, attention_mask=there).last_hidden_state
+        start = torch.tensor([self.decoder_start(inputs.insertion)], device=read.device).expand(len(read), -1)
+        found = self.model.decoder(input_ids=start, encoder_hidden_states=read, encoder_attention_mask=there, use_cache=False)
+        return found.last_hidden_state[:, -1]
+
+    def stimulus(self, insertion: str) -> tuple[list[int], int]:
+        """``<extra_id_0>`` for the encoder (paper's released code); the answer is the decoder's."""
+        return [self.tokenizer.convert_tokens_to_ids(SENTINEL)], 0
+
+    def answer_row(self, values: torch.Tensor, inputs: Inputs) -> torch.Tensor:
+        """The decoder's last step answers."""
+        return values[:, -1]
+
+    def ffns(self) -> list[Ffn]:
+        dense = [block.layer[-1].DenseReluDense for block in self.model.decoder.block]
+        return [Ffn(ffn.wo, "in", gate=ffn.wi_0) if hasattr(ffn, "wi_0") else Ffn(ffn.wi, "out") for ffn in dense]
+
+    def features(self, hidden: torch.Tensor) -> torch.Tensor:
+        """T5 1.0 shares its output layer with the word embeddings and scales what goes into it."""
+        config = self.model.config
+        return hidden * self.hidden**-0.5 if getattr(config, "scale_decoder_outputs", config.tie_word_embeddings) else hidden
