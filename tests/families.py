@@ -54,7 +54,7 @@ def _model(family: str, rows: int):
         case "t5" | "t5-gated":
             gated = family == "t5-gated"
             return hf.T5ForConditionalGeneration(
-                hf.T5Config(vocab_size=rows, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_decoder_layers=3, num_heads=4, pad_token_id=0,
+                hf.T5Config(vocab_size=rows, d_model=32, d_kv=8, d_ff=48, num_layers=3, num_decoder_layers=3, num_heads=4, pad_token_id=0,
                             eos_token_id=1, decoder_start_token_id=0, feed_forward_proj="gated-gelu" if gated else "relu",
                             tie_word_embeddings=not gated, initializer_factor=1.0 if gated else 2.0)
             )  # fmt: skip

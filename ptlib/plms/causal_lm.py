@@ -53,6 +53,16 @@ class CausalLm(Plm):
         found = self.model.base_model(inputs_embeds=inputs.embeds, use_cache=False).last_hidden_state
         return found[torch.arange(len(found), device=found.device), inputs.answers]
 
+    def write(self, inputs: Inputs, most: int) -> torch.Tensor:
+        """Greedy. Texts are moved to the right, so that each is followed by what is written after it."""
+        embeds, slots = inputs.embeds, inputs.embeds.shape[1]
+        move = slots - 1 - inputs.answers
+        place = (torch.arange(slots, device=embeds.device)[None] - move[:, None]) % slots
+        there = (torch.arange(slots, device=embeds.device)[None] >= move[:, None]).long()
+        moved = embeds.gather(1, place[:, :, None].expand_as(embeds))
+        return self.model.generate(inputs_embeds=moved, attention_mask=there, max_new_tokens=most, do_sample=False, num_beams=1,
+                                   pad_token_id=self.pad_id, use_cache=True)  # fmt: skip
+
     def stimulus(self, insertion: str) -> tuple[list[int], int]:
         """The token that opens a text (or, where there is none, the one that closes it)."""
         opening = self.tokenizer.bos_token_id

@@ -104,6 +104,15 @@ class Plm(ABC):
         ``last_layer_answer_only`` computes no more of the last layer than the answer needs, where the family can.
         """
 
+    def write(self, inputs: Inputs, most: int) -> torch.Tensor:
+        """(B, up to most) token ids that the PLM writes after its inputs, by greedy decoding.
+
+        Raises:
+            TaskError: a family that cannot write.
+        """
+        raise TaskError("this family of PLMs does not write text", where=f"{self.info.id} ({self.info.family})",
+                        expected="T5 or a decoder", mend="Choose such a PLM for question answering and summaries.")  # fmt: skip
+
     @abstractmethod
     def stimulus(self, insertion: str) -> tuple[list[int], int]:
         """The all but empty text that a stimulation reads behind the prompt, and its answer slot."""

@@ -81,6 +81,14 @@ class T5Plm(Plm):
         found = self.model.decoder(input_ids=start, encoder_hidden_states=read, encoder_attention_mask=there, use_cache=False)
         return found.last_hidden_state[:, -1]
 
+    def write(self, inputs: Inputs, most: int) -> torch.Tensor:
+        """Greedy; the decoder's start is left out."""
+        start = torch.tensor([self.decoder_start(inputs.insertion)], device=inputs.embeds.device).expand(len(inputs.embeds), -1)
+        there = torch.ones(inputs.embeds.shape[:2], dtype=torch.long, device=start.device) if inputs.there is None else inputs.there.long()
+        found = self.model.generate(inputs_embeds=inputs.embeds, attention_mask=there, decoder_input_ids=start, max_new_tokens=most,
+                                    do_sample=False, num_beams=1, use_cache=True)  # fmt: skip
+        return found[:, start.shape[1] :]
+
     def stimulus(self, insertion: str) -> tuple[list[int], int]:
         """``<extra_id_0>`` for the encoder (paper's released code); the answer is the decoder's."""
         return [self.tokenizer.convert_tokens_to_ids(SENTINEL)], 0

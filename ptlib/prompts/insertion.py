@@ -13,6 +13,8 @@ Insertion = Literal["thunlp", "openprompt", "peft"]
 """
 
 INSERTIONS: tuple[str, ...] = ("thunlp", "openprompt", "peft")
+UNKNOWN = "unknown"
+"""Insertion of prompts that were trained in a way this program does not offer: they can be looked at, not evaluated."""
 
 
 def inert_rows(insertion: str, family: str) -> tuple[int, ...]:

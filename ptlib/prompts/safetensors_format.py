@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ptlib.errors import PromptError
-from ptlib.prompts.insertion import INSERTIONS
+from ptlib.prompts.insertion import INSERTIONS, UNKNOWN
 from ptlib.prompts.soft_prompt import PromptKind, SoftPrompt
 
 MAX_BYTES = 64 * 2**20
@@ -98,7 +98,7 @@ def _check(found: dict[str, Any], dtype: object, path: Path) -> None:
     wrong += [] if found["seed"] is None or type(found["seed"]) is int else ["seed"]
     wrong += [] if isinstance(found["meta"], dict) else ["meta"]
     wrong += [] if found["kind"] in get_args(PromptKind) else ["kind"]
-    wrong += [] if found["insertion"] in INSERTIONS else ["insertion"]
+    wrong += [] if found["insertion"] in (*INSERTIONS, UNKNOWN) else ["insertion"]
     if wrong:
         raise PromptError(f"the header's {wrong[0]} is of no use", where=path, found=repr(found[wrong[0]])[:80],
                           expected="what ptlib.prompts.save writes", mend=MEND)  # fmt: skip

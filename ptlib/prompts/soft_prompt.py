@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ptlib.errors import PromptError
-from ptlib.prompts.insertion import INSERTIONS
+from ptlib.prompts.insertion import INSERTIONS, UNKNOWN
 
 PromptKind = Literal["trained", "random", "projected"]
 
@@ -54,7 +54,7 @@ class SoftPrompt:
             raise PromptError("the prompt holds NaN or infinite values", where=what,
                               found=f"{bad.size} of {len(values)} rows, first row {bad[0]}", expected="finite numbers",
                               mend="Its training diverged; train it again with a lower learning rate.")  # fmt: skip
-        if self.insertion not in INSERTIONS:
+        if self.insertion not in (*INSERTIONS, UNKNOWN):
             raise PromptError("unknown insertion", where=what, found=repr(self.insertion),
                               expected=f"one of {list(INSERTIONS)}")  # fmt: skip
         if self.kind not in get_args(PromptKind):

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from ptlib.errors import PtlibError, RunError
 from ptlib.library import Library
 from ptlib.runs.plan import Cell
@@ -86,7 +88,7 @@ class Executor:
     def _score(self, plm: Any, cell: Cell, should_stop: Callable[[], bool]) -> None:
         from ptlib.transfer.evaluate import evaluate
 
-        task = self.library.task(cell.task)
+        task = self.library.task(cell.task).for_family(plm.info.family)
         if task.digest(cell.split, cell.limit) != cell.task_digest:
             raise RunError("the task's data changed since the run was planned", where=task.source,
                            mend="Start the run again; it will plan for the new data.")  # fmt: skip
@@ -98,7 +100,8 @@ class Executor:
                "dtype": found.dtype, "metric": found.metric, "value": found.value, "n": found.n, "ci_low": found.ci_low,
                "ci_high": found.ci_high, "accuracy": found.accuracy, "macro_f1": found.macro_f1, "seconds": found.seconds,
                "tokens": found.tokens, "halvings": found.halvings, "device": found.device}  # fmt: skip
-        self.store.put(row, {"predictions": found.predictions, "labels": found.labels, "logits": found.logits})
+        texts = {"texts": np.frombuffer(json.dumps(found.texts).encode(), np.uint8)} if found.texts else {}
+        self.store.put(row, {"predictions": found.predictions, "labels": found.labels, "logits": found.logits, **texts})
 
     def _stimulate(self, plm: Any, cell: Cell) -> None:
         from ptlib.neurons.states import States, to_arrays

@@ -116,7 +116,7 @@ def score_cells(library: Library, selection: Selection) -> list[Cell]:
     entries = [_entry(library, name, selection) for name in selection.prompts]
     cells = []
     for name in selection.tasks:
-        task = library.task(name)
+        task = library.task(name).for_family(plm.family)
         digest = task.digest(selection.split, selection.limit)
         for entry in entries:
             cells.append(Cell("score", plm.id, plm.fingerprint, entry.digest if entry else "", entry.name if entry else "",

@@ -1,34 +1,47 @@
-"""A task: its data, how a row becomes text, its label words and its metric, read from one TOML file."""
+"""A task: its data, how a row becomes text, its label words and its metric."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from string import Formatter
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from ptlib.errors import TaskError
-from ptlib.tasks.readers import read_rows
+from ptlib.tasks import hub
+from ptlib.tasks.readers import Row, read_rows
 
-Metric = Literal["accuracy", "macro_f1"]
-KEYS = {"name", "title", "type", "description", "fields", "label_field", "labels", "label_words", "metric",
-        "template", "max_length", "splits"}  # fmt: skip
+Metric = Literal["accuracy", "macro_f1", "exact_match", "f1", "rouge1", "rouge2", "rougeL", "bleu_floored"]
+LabelRule = Literal["one", "first", "mean"]
+MASK = "{mask}"
+"""Where an insertion with a mask of its own puts it in a template."""
 
 
 class Split(NamedTuple):
     """The rows of a split."""
 
     texts: list[tuple[str, ...]]
-    """One tuple a row, one string a field."""
+    """One tuple a row, one string a segment of the template."""
     labels: np.ndarray
-    """Shape (n,), int64: index into the task's labels."""
+    """Shape (n,), int64: index into the task's labels; zeros where the answer is free text."""
+    references: list[tuple[str, ...]] = []  # noqa: RUF012
+    """Right answers of each row, where the answer is free text."""
+
+
+@dataclass(frozen=True)
+class FamilyWords:
+    """What a task says to one family of PLMs instead of what it says to all; None leaves it."""
+
+    template: tuple[str, ...] | None = None
+    label_words: tuple[str, ...] | None = None
+    label_ids: tuple[int, ...] | None = None
+    label_rule: LabelRule | None = None
+    max_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,19 +53,49 @@ class Task:
     type: str
     description: str
     fields: tuple[str, ...]
-    """One or two text columns."""
+    """Text columns."""
     label_field: str
     labels: tuple[str, ...]
-    """Values of the label column, in class order."""
+    """Values of the label column, in class order; none where the answer is free text."""
     label_words: tuple[str, ...]
     """The word that stands for each class, in class order."""
     metric: Metric
     template: tuple[str, ...]
-    """One format string a segment, with the fields' names in braces."""
+    """One format string a segment, with the fields' names in braces, and ``{mask}`` once at most."""
     max_length: int | None
     """Longest text in tokens; longer ones are cut. None: a text that does not fit is an error."""
-    splits: Mapping[str, Path]
+    splits: Mapping[str, Path | hub.HubSplit]
     source: Path
+    label_rule: LabelRule = "one"
+    """Label words of several tokens: refused, first piece, or mean log-probability of the pieces."""
+    label_ids: tuple[int, ...] | None = None
+    """Token ids that are read in place of those of the words."""
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    """Value in the data -> label."""
+    drop_labels: tuple[str, ...] = ()
+    """Rows with these values are left out."""
+    families: Mapping[str, FamilyWords] = field(default_factory=dict)
+    answer_field: str = ""
+    """Column of the right answers (a text or a list of texts), where the answer is free text."""
+    max_new_tokens: int = 0
+    published: str = ""
+    """What the paper's authors call it in their files."""
+
+    @property
+    def generates(self) -> bool:
+        """Whether the answer is free text."""
+        return bool(self.answer_field)
+
+    def for_family(self, family: str) -> Task:
+        """The task as it is put to a family of PLMs."""
+        words = self.families.get(family)
+        if words is None:
+            return self
+        said = {name: value for name in ("template", "label_words", "label_ids", "label_rule", "max_length")
+                if (value := getattr(words, name)) is not None}  # fmt: skip
+        if "label_words" in said and "label_ids" not in said:
+            said["label_ids"] = None
+        return replace(self, **said, families={})
 
     def read(self, split: str, limit: int | None = None) -> Split:
         """The first ``limit`` rows of a split (all when None).
@@ -70,6 +113,11 @@ class Task:
         """
         return _digest(self, split, limit, self._version(split, limit))
 
+    def here(self, split: str) -> bool:
+        """Whether the split's data can be read without a network."""
+        place = self.splits.get(split)
+        return place is not None and (place.is_file() if isinstance(place, Path) else place.here())
+
     def _version(self, split: str, limit: int | None) -> tuple[int, int] | None:
         if split not in self.splits:
             raise TaskError(f"no split {split!r}", where=self.source, found=f"{sorted(self.splits)}",
@@ -78,128 +126,58 @@ class Task:
             raise TaskError("the limit leaves no rows", where=f"task {self.name}", found=str(limit),
                             expected="1 at least, or None for all")  # fmt: skip
         path = self.splits[split]
-        stat = path.stat() if path.exists() else None
+        stat = path.stat() if isinstance(path, Path) and path.exists() else None
         return stat and (stat.st_mtime_ns, stat.st_size)
 
     def __hash__(self) -> int:
         return hash((self.name, self.source, self.labels, self.label_words, self.template, self.fields))
 
+    def _rows(self, split: str) -> tuple[object, list[Row]]:
+        place = self.splits[split]
+        columns = (*self.fields, self.answer_field or self.label_field)
+        return place, read_rows(place, columns) if isinstance(place, Path) else hub.read_rows(place, columns)
+
+    def _label(self, value: object, where: str) -> str | None:
+        label = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        if label in self.drop_labels:
+            return None
+        label = self.label_map.get(label, label)
+        if label not in self.labels:
+            raise TaskError("unknown label", where=where, found=repr(label[:60]), expected=f"one of {list(self.labels)}",
+                            mend="Mend the row or add the label to labels and label_words.")  # fmt: skip
+        return label
+
 
 @lru_cache(maxsize=128)
 def _read(task: Task, split: str, limit: int | None, _version: object) -> Split:
-    path = task.splits[split]
-    index = {label: number for number, label in enumerate(task.labels)}
-    texts, labels = [], []
-    for number, row in read_rows(path, (*task.fields, task.label_field))[:limit]:
-        value = row[task.label_field]
-        label = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        if label not in index:
-            raise TaskError("unknown label", where=f"{path}, line {number}, column {task.label_field}",
-                            found=repr(label[:60]), expected=f"one of {list(task.labels)}",
-                            mend="Mend the row or add the label to labels and label_words.")  # fmt: skip
-        values = {field: str(row[field]) for field in task.fields}
-        texts.append(tuple(segment.format_map(values) for segment in task.template))
-        labels.append(index[label])
-    return Split(texts, np.asarray(labels, dtype=np.int64))
+    place, rows = task._rows(split)
+    texts, labels, references = [], [], []
+    for number, row in rows:
+        if limit is not None and len(texts) == limit:
+            break
+        if task.generates:
+            answers = row[task.answer_field]
+            if isinstance(answers, dict):  # SQuAD keeps texts beside their places
+                answers = answers.get("text", [])
+            references.append(tuple(map(str, answers)) if isinstance(answers, list | tuple) else (str(answers),))
+            labels.append(0)
+        else:
+            label = task._label(row[task.label_field], f"{place}, line {number}, column {task.label_field}")
+            if label is None:
+                continue
+            labels.append(task.labels.index(label))
+        # A text that says {mask} itself must not move the answer.
+        values = {name: str(row[name]).replace(MASK, "{ mask }") for name in task.fields}
+        texts.append(tuple(segment.format_map({**values, "mask": MASK}) for segment in task.template))
+    return Split(texts, np.asarray(labels, dtype=np.int64), references)
 
 
 @lru_cache(maxsize=512)
 def _digest(task: Task, split: str, limit: int | None, version: object) -> str:
     rows = _read(task, split, limit, version)
     story = [rows.texts, rows.labels.tolist(), task.label_words, task.metric, task.max_length, split, limit]
+    more = [task.label_rule, task.label_ids, rows.references, task.max_new_tokens]
+    # What a task does not use does not count, so that results of simple tasks keep their keys.
+    if more != ["one", None, [], 0]:
+        story.append(more)
     return hashlib.sha256(json.dumps(story, ensure_ascii=False).encode()).hexdigest()
-
-
-def _strings(raw: dict[str, Any], key: str, where: Path) -> tuple[str, ...]:
-    value = raw.get(key)
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item.strip() for item in value):
-        raise TaskError(f"field {key} is not a list of texts", where=where, found=repr(value),
-                        expected='for example ["no", "yes"]', mend="Mend it in the TOML.")  # fmt: skip
-    if len(set(value)) != len(value):
-        raise TaskError(f"field {key} names something twice", where=where, found=repr(value),
-                        mend="Choose different ones in the TOML.")  # fmt: skip
-    return tuple(value)
-
-
-def _check_texts(raw: dict[str, Any], where: Path) -> None:
-    for key, needed in {"name": True, "type": True, "label_field": True, "title": False, "description": False}.items():
-        value = raw.get(key, "")
-        if not isinstance(value, str) or (needed and not value.strip()):
-            raise TaskError(f"field {key} is missing or no text", where=where, found=repr(raw.get(key)),
-                            expected=f'for example {key} = "..."')  # fmt: skip
-
-
-def _inside(folder: Path, name: object, where: Path) -> Path:
-    path = folder / str(name)
-    try:
-        inside = isinstance(name, str) and path.resolve().is_relative_to(folder.resolve())
-    except (ValueError, OSError, RuntimeError):  # a zero byte, a name too long, a loop of links
-        inside = False
-    if not inside:
-        raise TaskError("a data file must lie in the folder of the task's TOML", where=where, found=repr(name),
-                        mend="Move the file beside the TOML and name it by a relative path.")  # fmt: skip
-    return path
-
-
-def load_task(path: Path | str) -> Task:
-    """Reads a task's TOML. The data files are named there, relative to it, and are not opened yet.
-
-    Raises:
-        TaskError: unreadable TOML, an unknown or missing key, label words that do not match the labels, or a data
-            file outside the TOML's folder.
-    """
-    where = Path(path)
-    try:
-        raw = tomllib.loads(where.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TaskError("the task cannot be read", where=where, found=error.strerror or error,
-                        mend="Check that the file is there and readable.") from error  # fmt: skip
-    except (ValueError, RecursionError) as error:
-        raise TaskError("not valid TOML", where=where, found=error, mend="Mend the line named.") from error
-    unknown = sorted(set(raw) - KEYS)
-    if unknown:
-        raise TaskError(f"unknown key {unknown[0]!r}", where=where, expected=f"only {sorted(KEYS)}",
-                        mend="Correct or remove the key.")  # fmt: skip
-    _check_texts(raw, where)
-    fields, labels = _strings(raw, "fields", where), _strings(raw, "labels", where)
-    words = _strings(raw, "label_words", where)
-    if len(words) != len(labels) or len(labels) < 2:
-        raise TaskError("labels and label_words do not match", where=where,
-                        found=f"{len(labels)} labels, {len(words)} words",
-                        expected="as many words as labels, two at least")  # fmt: skip
-    metric = raw.get("metric", "accuracy")
-    if metric not in get_args(Metric):
-        raise TaskError("unknown metric", where=where, found=repr(metric), expected=f"one of {list(get_args(Metric))}")
-    splits = raw.get("splits")
-    if not isinstance(splits, dict) or not splits:
-        raise TaskError("no [splits]", where=where, expected='for example test = "data/test.jsonl"')
-    return Task(
-        raw["name"], raw.get("title", raw["name"]), raw["type"], raw.get("description", ""), fields, raw["label_field"],
-        labels, words, metric, _template(raw, fields, where), _max_length(raw, where),
-        {split: _inside(where.parent, file, where) for split, file in splits.items()}, where,
-    )  # fmt: skip
-
-
-def _template(raw: dict[str, Any], fields: tuple[str, ...], where: Path) -> tuple[str, ...]:
-    template = _strings(raw, "template", where) if "template" in raw else tuple(f"{{{field}}}" for field in fields)
-    if len(template) > 2:
-        raise TaskError("a template has one or two segments", where=where, found=f"{len(template)}",
-                        mend='Join fields in one segment, for example template = ["{a} {b}", "{c}"].')  # fmt: skip
-    try:
-        parts = [part for segment in template for part in Formatter().parse(segment) if part[1] is not None]
-        # Bare names only: a format specification could pad a text without end, an attribute is nobody's text.
-        wrong = [name for _, name, spec, conversion in parts if name not in fields or spec or conversion]
-    except ValueError as error:
-        wrong = [str(error)]
-    if wrong:
-        raise TaskError("the template names something that is no field", where=where, found=repr(wrong[0]),
-                        expected=f"fields {list(fields)} in braces, nothing else within them")  # fmt: skip
-    return template
-
-
-def _max_length(raw: dict[str, Any], where: Path) -> int | None:
-    value = raw.get("max_length")
-    if value is not None and (type(value) is not int or value < 3):
-        raise TaskError("field max_length is no usable number of tokens", where=where, found=repr(value),
-                        expected="a whole number, 3 at least")  # fmt: skip
-    return value

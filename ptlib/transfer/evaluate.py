@@ -17,7 +17,7 @@ import torch
 from ptlib.errors import PromptError, RunError
 from ptlib.plms.plm import Plm
 from ptlib.prompts import SoftPrompt
-from ptlib.tasks import Task, metrics
+from ptlib.tasks import Task, metrics, text_metrics
 from ptlib.transfer.batching import batches, budget
 from ptlib.transfer.tokens import Tokens, tokens_of
 
@@ -64,6 +64,8 @@ class Evaluation(NamedTuple):
     """How often the batch was halved because memory ran out."""
     device: str
     dtype: str
+    texts: tuple[str, ...] = ()
+    """(n) answers, where they are free text; then ``logits`` is (n, 1), each example's score, and there are no classes."""
 
 
 OUT_OF_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
@@ -101,6 +103,7 @@ def evaluate(
         PromptError: a prompt of another width, an insertion the family does not offer, or a prompt whose answers are not finite numbers. TaskError: data, texts or label words the PLM cannot use.
         RunError: memory ran out on a single text. Stopped: ``should_stop`` said so.
     """
+    task = task.for_family(plm.info.family)
     for prompt in prompts:
         if prompt is not None:
             prompt.check_fits(plm.hidden, plm.info.id)
@@ -111,22 +114,27 @@ def evaluate(
         started = time.perf_counter()
         slots = 1 if prompt is None else prompt.length
         tokens = tokens_per_batch or budget(len(lengths), float(np.mean(lengths)), slots)
-        work = _Work(plm, data, way, shortcuts, should_stop)
-        logits, halvings = work.run(prompt, batches(lengths, slots, tokens))
-        _check_finite(plm, prompt, task, logits)
-        yield _scored(plm, prompt, task, data, logits, time.perf_counter() - started, sum(lengths), halvings)
+        work = _Work(plm, task, data, way, shortcuts, should_stop)
+        found, halvings = work.run(prompt, batches(lengths, slots, tokens))
+        if not task.generates:
+            _check_finite(plm, prompt, task, found)
+        cost = (time.perf_counter() - started, sum(lengths), halvings)
+        yield (_read if task.generates else _scored)(plm, prompt, task, data, found, *cost)
 
 
 class _Work(NamedTuple):
     plm: Plm
+    task: Task
     data: Tokens
     insertion: str
     shortcuts: Shortcuts
     should_stop: Callable[[], bool]
 
     def run(self, prompt: SoftPrompt | None, todo: list[list[int]]) -> tuple[np.ndarray, int]:
+        """(n, classes) logits, or (n,) texts where the answer is free text; and how often a batch was halved."""
         values = None if prompt is None else torch.tensor(prompt.values, device=self.plm.device)
-        logits = np.empty((len(self.data.ids), len(self.data.label_ids)), dtype=np.float32)
+        count = len(self.data.ids)
+        logits = np.empty(count, dtype=object) if self.task.generates else np.empty((count, len(self.data.label_ids)), dtype=np.float32)
         halvings, todo = 0, list(reversed(todo))
         while todo:
             if self.should_stop():
@@ -151,6 +159,9 @@ class _Work(NamedTuple):
 
     def forward(self, values: torch.Tensor | None, rows: list[int]) -> np.ndarray:
         inputs = self.plm.inputs(values, *self.data.batch(rows, self.plm.pad_id, self.plm.device), self.insertion)
+        if self.task.generates:
+            written = self.plm.write(inputs, self.task.max_new_tokens)
+            return np.array([text.strip() for text in self.plm.tokenizer.batch_decode(written, skip_special_tokens=True)], dtype=object)
         hidden = self.plm.answer_hidden(inputs, last_layer_answer_only=self.shortcuts.last_layer_answer_only)
         answers = self.plm.label_logits(hidden, self.data.label_ids, label_rows_only=self.shortcuts.label_rows_only)
         return answers.float().cpu().numpy()
@@ -184,4 +195,17 @@ def _scored(
         "" if prompt is None else prompt.digest, task.name, task.metric, score[task.metric], n, interval.low,
         interval.high, score["accuracy"], score["macro_f1"], predictions.astype(np.int16), labels.astype(np.int16),
         logits, seconds, tokens, halvings, plm.device, plm.dtype,
+    )  # fmt: skip
+
+
+def _read(
+    plm: Plm, prompt: SoftPrompt | None, task: Task, data: Tokens, answers: np.ndarray, seconds: float, tokens: int, halvings: int,
+) -> Evaluation:  # fmt: skip
+    values = text_metrics.scores(task.metric, list(answers), data.references)
+    interval = text_metrics.mean_interval(values)
+    none = np.empty(0, np.int16)
+    return Evaluation(
+        "" if prompt is None else prompt.digest, task.name, task.metric, text_metrics.summary(task.metric, values), len(values), interval.low,
+        interval.high, float("nan"), float("nan"), none, none, values[:, None].astype(np.float32), seconds, tokens, halvings, plm.device,
+        plm.dtype, tuple(answers),
     )  # fmt: skip

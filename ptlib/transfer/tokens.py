@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ptlib.plms.plm import Plm
-from ptlib.tasks import Task
+from ptlib.tasks import Split, Task
 
 
 class Tokens(NamedTuple):
@@ -21,7 +21,9 @@ class Tokens(NamedTuple):
     labels: np.ndarray
     """(n,) int64"""
     label_ids: list[tuple[int, ...]]
-    """Output rows of each class's label word."""
+    """Output rows of each class's label word; none where the answer is free text."""
+    references: list[tuple[str, ...]]
+    """Right answers, where the answer is free text."""
 
     def batch(self, rows: list[int], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Padded ids (B, T), lengths (B,) and answer slots (B,) of some rows."""
@@ -36,6 +38,10 @@ class Tokens(NamedTuple):
 _kept: WeakKeyDictionary[Plm, dict[tuple[str, str], Tokens]] = WeakKeyDictionary()
 KEEP = 64
 """Tasks remembered for one PLM."""
+
+
+def _answers(plm: Plm, task: Task, rows: Split) -> tuple[list[tuple[int, ...]], list[tuple[str, ...]]]:
+    return ([], rows.references) if task.generates else (plm.label_ids(task.label_words, task.label_rule, task.label_ids), [])
 
 
 def tokens_of(plm: Plm, task: Task, split: str, limit: int | None = None, insertion: str | None = None, prompt_length: int = 0) -> Tokens:
@@ -54,6 +60,6 @@ def tokens_of(plm: Plm, task: Task, split: str, limit: int | None = None, insert
         while len(kept) >= KEEP:
             kept.pop(next(iter(kept)))
         rows = task.read(split, limit)
-        kept[name] = Tokens(*plm.texts(task, rows, insertion), rows.labels, plm.label_ids(task.label_words))
+        kept[name] = Tokens(*plm.texts(task, rows, insertion), rows.labels, *_answers(plm, task, rows))
     plm.check_fits(kept[name].ids, plm.longest_text(insertion, prompt_length), task)
     return kept[name]

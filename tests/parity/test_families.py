@@ -199,3 +199,36 @@ def test_label_words_of_several_tokens(plms):
     assert torch.allclose(found[:, 0], logits[:, list(whole[0])].mean(1), atol=1e-5)
     gaps = found[:, 0] - found[:, 1]
     assert torch.allclose(gaps, logs[:, list(whole[0])].mean(1) - logs[:, whole[1][0]], atol=1e-5), "ranks as mean log-probabilities do"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", ["t5", "gpt2", "llama", "qwen3"])
+def test_written_text_is_the_greedy_one(plms, tmp_path, family):
+    """Against a loop that calls the public forward once for every token, one text at a time."""
+    plm = plms(family)
+    rows = "\n".join(f'{{"text": "{text}", "answer": "good"}}' for text in TEXTS)
+    (tmp_path / "test.jsonl").write_text(rows)
+    (tmp_path / "g.toml").write_text('name = "g"\ntype = "qa"\nfields = ["text"]\nanswer_field = "answer"\nmetric = "f1"\n'
+                                     'max_new_tokens = 6\n[splits]\ntest = "test.jsonl"\n')  # fmt: skip
+    task, prompt = load_task(tmp_path / "g.toml"), prompt_for(plm, plm.insertions[0])
+    found = next(evaluate(plm, [prompt], task))
+    table, rows, expected = plm.model.get_input_embeddings().weight, torch.tensor(prompt.values), []
+    for text in TEXTS:
+        read, written = torch.cat([rows, table[plain(plm, text)]])[None], []
+        while len(written) < 6 and (not written or written[-1] != plm.tokenizer.eos_token_id):
+            if family.startswith("t5"):
+                out = plm.model(inputs_embeds=read, decoder_input_ids=torch.tensor([[0, *written]]))
+            else:
+                out = plm.model(inputs_embeds=torch.cat([read, table[written][None]], dim=1))
+            written.append(int(out.logits[0, -1].argmax()))
+        expected.append(plm.tokenizer.decode(written, skip_special_tokens=True).strip())
+    assert list(found.texts) == expected
+    assert len(set(expected)) > 1
+    assert 0 <= found.ci_low <= found.value <= found.ci_high <= 1
+
+
+def test_an_encoder_does_not_write(plms, tmp_path):
+    (tmp_path / "test.jsonl").write_text('{"text": "good", "answer": "good"}')
+    (tmp_path / "g.toml").write_text('name = "g"\ntype = "qa"\nfields = ["text"]\nanswer_field = "answer"\n[splits]\ntest = "test.jsonl"\n')
+    with pytest.raises(TaskError, match="does not write text"):
+        next(evaluate(plms("bert"), [prompt_for(plms("bert"), "thunlp")], load_task(tmp_path / "g.toml")))

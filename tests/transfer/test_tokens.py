@@ -33,7 +33,7 @@ def test_other_rows_label_words_or_data_are_other_tokens(tiny_plm, library, tmp_
 
 
 def test_padded_on_the_right():
-    kept = Tokens([[5, 6, 7], [8], [9, 10]], [2, 0, 1], np.array([0, 1, 0]), [(1,), (2,)])
+    kept = Tokens([[5, 6, 7], [8], [9, 10]], [2, 0, 1], np.array([0, 1, 0]), [(1,), (2,)], [])
     ids, lengths, answers = kept.batch([1, 0], pad=3, device="cpu")
     assert ids.tolist() == [[8, 3, 3], [5, 6, 7]]
     assert lengths.tolist() == [1, 3]

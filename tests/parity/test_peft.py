@@ -1,0 +1,45 @@
+"""The insertion ``peft`` against peft's own PeftModel."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from ptlib.plms.load import load
+from ptlib.prompts import SoftPrompt
+from ptlib.transfer.evaluate import evaluate
+from tests.families import build
+from tests.parity.test_families import TEXTS, make_task
+
+peft = pytest.importorskip("peft", reason="peft is not installed (it is a package of the checks in requirements.txt)")
+TYPES = {"gpt2": "CAUSAL_LM", "llama": "CAUSAL_LM", "qwen3": "CAUSAL_LM", "t5": "SEQ_2_SEQ_LM", "t5-gated": "SEQ_2_SEQ_LM",
+         "roberta": "FEATURE_EXTRACTION", "bert": "FEATURE_EXTRACTION"}  # fmt: skip
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", TYPES)
+def test_label_logits(tmp_path, family):
+    plm = load(build(family, tmp_path / family), device="cpu")
+    task = make_task(tmp_path, family)
+    values = np.random.default_rng(2).normal(0, 0.7, (5, plm.hidden)).astype(np.float32)
+    found = next(evaluate(plm, [SoftPrompt(values, "p", "", "", insertion="peft")], task)).logits
+    config = peft.PromptTuningConfig(task_type=TYPES[family], num_virtual_tokens=5, num_transformer_submodules=1)
+    model = peft.get_peft_model(copy.deepcopy(plm.model), config).eval()
+    model.prompt_encoder["default"].embedding.weight.copy_(torch.tensor(values))
+    label_ids = [row for (row,) in plm.label_ids(task.label_words)]
+    tok, expected = plm.tokenizer, []
+    for text in TEXTS:
+        ids = tok(text, add_special_tokens=False)["input_ids"]
+        at, more = -1, {}
+        if family == "roberta":
+            ids, at = [tok.bos_token_id, *ids, tok.mask_token_id, tok.eos_token_id], -2
+        elif family == "bert":
+            ids, at = [tok.cls_token_id, *ids, tok.mask_token_id, tok.sep_token_id], -2
+        elif family.startswith("t5"):
+            ids, more = [*ids, tok.eos_token_id], {"decoder_input_ids": torch.tensor([[0]])}
+        given = torch.tensor([ids])
+        out = model(input_ids=given, attention_mask=torch.ones_like(given), **more)
+        expected.append(out.logits[0, at, label_ids].numpy())
+    assert np.std(expected) > 0.05
+    assert np.abs(found - np.array(expected)).max() < 1e-4
