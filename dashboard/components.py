@@ -51,6 +51,9 @@ def status(view: View, missing: int, total: int) -> None:
     text = (f"PLM **{plain(view.plm.id)}** · {len(view.sources)} source prompts × {count(len(view.seeds), 'seed')} · {len(view.tasks)} target tasks · "
             f"{view.n} · {state}")  # fmt: skip
     st.markdown(text)
+    if view.published:
+        st.caption("Results and prompts as the authors released them, never mixed with measured ones. n and intervals were not recorded; every n "
+                   "is a multiple of 64, since the last batch was dropped. Free-text tasks: BLEU floored by batch, so zeros mean little.")  # fmt: skip
     if view.plm.card.get("synthetic"):
         st.caption("A zoo PLM: small, pre-trained by this project on generated text. It illustrates the method; its numbers are "
                    "not the paper's, and its types of task are partly by design.")  # fmt: skip
@@ -74,8 +77,18 @@ def minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 
 
+def without_weights(view: View) -> None:
+    """Why nothing can be computed, and the one command that changes it."""
+    st.info(
+        f"ON and everything about neurons is not computable without the PLM's weights. Bring them with `./run.sh ptlib plms add {view.plm.id}`."
+    )
+
+
 def run_panel(view: View, missing: list[Cell], what: str = "cells") -> None:
     """Either the open run with its progress, or what is missing and the button that runs it."""
+    if missing and not view.plm.here:
+        without_weights(view)
+        return
     running = [item for item in queue.all_progress(data.store()) if item.open]
     if running:
         _watch(running[0].run_id)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from ptlib.library import Library
 from ptlib.neurons.states import States, from_arrays
+from ptlib.published import scores as imported
 from ptlib.runs import Cell, plan, tables
 from ptlib.runs.estimate import Estimate
 from ptlib.runs.estimate import estimate as estimated
@@ -39,20 +40,24 @@ class Missing(NamedTuple):
 
 
 def missing(view) -> Missing:
-    """All cells of the selection and those without a result."""
+    """All cells of the selection and those without a result; of published results nothing can be run."""
+    if view.published:
+        return Missing(int(scores(view)["kind"].isin(["own", "zero-shot"]).sum()), [])
     cells = plan(library(), view.selection)
     return Missing(len(cells), tables.missing(store(), cells))
 
 
 def scores(view) -> pd.DataFrame:
     """Tidy scores of the selection; see :func:`ptlib.runs.tables.scores`."""
+    if view.published:
+        return imported.scores(library(), view.plm.id, view.tasks, view.sources)
     return tables.scores(store(), library(), view.selection)
 
 
 def study(view) -> Study:
     """Arrays of the selection's tasks with their own prompts."""
     both = [name for name in view.tasks if name in view.sources]
-    return load_study(store(), library(), view.plm.id, tasks=both, seeds=view.seeds, limit=view.limit)
+    return load_study(store(), library(), view.plm.id, tasks=both, seeds=view.seeds, limit=view.limit, published=view.published)
 
 
 def estimate(view, cells: list[Cell]) -> Estimate:

@@ -11,6 +11,7 @@ from ptlib.analysis.indicators import INDICATORS
 from ptlib.errors import RunError
 from ptlib.library import Library
 from ptlib.plms import PlmInfo
+from ptlib.published.scores import has_scores
 from ptlib.runs import Selection, select
 
 ALL = "all"
@@ -31,10 +32,14 @@ class View:
     layers: list[int] | None
     selection: Selection
     mode: Mode
+    published: bool = False
+    """Whether scores are those that came with an import; they are never mixed with measured ones."""
 
     @property
     def n(self) -> str:
         """Examples a cell, in words."""
+        if self.published:
+            return "as published, n not recorded"
         return "the whole test split" if self.limit is None else f"the first {self.limit} test examples"
 
 
@@ -70,9 +75,10 @@ def sidebar(library: Library) -> View:
             bind="query-params",
             help="Every prompt was trained from several random starts. Matrices show the mean over the seeds picked.",
         )
-        names = list(library.tasks)
+        names = library.tasks_for(plm_id)
         sources = st.multiselect("Prompts (source tasks)", names, key="sources", placeholder="all tasks", bind="query-params")
         tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
+        published = _published(library, plm)
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
         indicator = st.selectbox(
             "Indicator",
@@ -96,4 +102,13 @@ def sidebar(library: Library) -> View:
     chosen = sorted(seeds or have)
     picked = select(library, plm_id, tasks=tasks or names, sources=sources or names, seeds=chosen, limit=LIMITS[limit])
     return View(plm, tasks or names, sources or names, chosen, LIMITS[limit], indicator,
-                [layer - 1 for layer in layers] or None, picked, mode())  # fmt: skip
+                [layer - 1 for layer in layers] or None, picked, mode(), published)  # fmt: skip
+
+
+def _published(library: Library, plm: PlmInfo) -> bool:
+    if not has_scores(library, plm.id):
+        return False
+    if not plm.here:
+        return True
+    return st.segmented_control("Results", ["measured", "published"], default="measured", key="results", bind="query-params", required=True,
+                                help="Measured here, or as they came with an import. The two are never mixed.") == "published"  # fmt: skip

@@ -16,11 +16,19 @@ import plotly.graph_objects as go
 Mode = Literal["light", "dark"]
 
 TYPE_COLOURS = {
-    "sentiment": "#0072B2", "nli": "#D55E00", "ethics": "#009E73", "paraphrase": "#CC79A7", "random": "#7F7F7F",
-    "none": "#B0B0B0",
+    "sentiment": "#0072B2", "nli": "#D55E00", "ethics": "#009E73", "paraphrase": "#CC79A7", "question answering": "#56B4E9",
+    "summary": "#8C6BB1", "random": "#7F7F7F", "none": "#B0B0B0",
 }  # fmt: skip
-TYPE_SYMBOLS = {"sentiment": "circle", "nli": "square", "ethics": "diamond", "paraphrase": "cross", "random": "x"}
-SPARE = ("#E69F00", "#56B4E9", "#8C6BB1", "#A6761D", "#66A61E", "#F0E442")
+TYPE_SYMBOLS = {
+    "sentiment": "circle",
+    "nli": "square",
+    "ethics": "diamond",
+    "paraphrase": "cross",
+    "question answering": "triangle-up",
+    "summary": "hexagon",
+    "random": "x",
+}
+SPARE = ("#E69F00", "#A6761D", "#66A61E", "#F0E442", "#1B9E77", "#E7298A")
 """For groups that are no task types, so that no seed or PLM looks like a type."""
 SCALE = ("#FFFFD9", "#EDF8B1", "#C7E9B4", "#7FCDBB", "#41B6C4", "#1D91C0", "#225EA8", "#253494", "#081D58")
 """YlGnBu of ColorBrewer (Brewer and Harrower 2003): lightness falls evenly, so it survives colour blindness and grey print."""

@@ -18,7 +18,7 @@ _HOME = {
     "Library": "ptlib.library", "Store": "ptlib.store", "SoftPrompt": "ptlib.prompts", "Task": "ptlib.tasks",
     "load_task": "ptlib.tasks", "load_plm": "ptlib.plms.load:load", "load_prompt": "ptlib.prompts:load",
     "evaluate": "ptlib.transfer.evaluate", "tune": "ptlib.transfer.tuning", "stimulate": "ptlib.neurons.stimulate",
-    "activated": "ptlib.neurons.overlap", "overlap": "ptlib.neurons.overlap", "transfer_matrix": "ptlib.runs.api",
+    "States": "ptlib.neurons.states", "overlap": "ptlib.neurons.overlap", "transfer_matrix": "ptlib.runs.api",
     "load_study": "ptlib.runs.study", "correlate": "ptlib.runs.api", "project": "ptlib.analysis.projection",
     "PtlibError": "ptlib.errors",
 }  # fmt: skip

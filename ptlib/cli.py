@@ -15,11 +15,12 @@ import pandas as pd
 
 from ptlib import __version__
 from ptlib.errors import PtlibError, Refused, RunError
-from ptlib.library import Library
+from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
 from ptlib.runs import Selection, api, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
+from ptlib.tasks.catalogue import catalogue
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == ["zoo"] and len(arguments) > 1 and not arguments[1].startswith("-"):
             return _zoo(arguments[1:])
+        if arguments[:1] == ["import"]:
+            from ptlib.published.command import main as bring
+
+            return bring(arguments[1:])
         options = _parser().parse_args(arguments)
         return options.do(options) or 0
     except PtlibError as error:
@@ -56,10 +61,15 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument(f"--{form}", dest="format", action="store_const", const=form, help=f"short for --format {form}")
         return made
 
-    verb("plms", _plms, "PLMs in the library, and items that could not be read", "plms")
+    plms = verb("plms", _plms, "PLMs in the library, and items that could not be read; add: link one into it", "plms add roberta-base")
+    plms.add_argument("action", choices=("list", "add"), nargs="?", default="list")
+    plms.add_argument("name", nargs="?", help="folder or hub id (add)")
+    plms.add_argument("--revision", help="branch, tag or commit of the hub (add)")
     prompts = verb("prompts", _prompts, "prompts in the library", "prompts --plm zoo-64-s1")
     prompts.add_argument("--plm")
-    verb("tasks", _tasks, "tasks in the library", "tasks --format csv")
+    tasks = verb("tasks", _tasks, "tasks in the library; check FILE: all that is wrong with one", "tasks check my-task.toml")
+    tasks.add_argument("action", choices=("list", "check"), nargs="?", default="list")
+    tasks.add_argument("file", nargs="?", help="TOML of a task (check)")
     transfer = verb(
         "transfer",
         _transfer,
@@ -86,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--limit", type=int, help="first N test examples (default: all)")
     for command in (neurons, correlate):
         command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
+    for command in (transfer, correlate):
+        command.add_argument("--published", action="store_true", help="results that came with an import, nothing is evaluated")
+    verbs.add_parser("import", help="thunlp | prompts: bring foreign prompts and results in", add_help=False)
     zoo = verbs.add_parser("zoo", help="build | report: make the embedded zoo, or print the evidence from it",
                            epilog="example: ptlib zoo report")  # fmt: skip
     zoo.set_defaults(do=lambda options: zoo.print_help())
@@ -120,9 +133,19 @@ def _refused(items: Sequence[Refused]) -> None:
 
 
 def _plms(options: argparse.Namespace) -> None:
+    if options.action == "add":
+        from ptlib.plms.hub import add
+
+        if not options.name:
+            raise PtlibError(
+                "which PLM", where="ptlib plms add", expected="a folder or a hub id", mend="For example: ptlib plms add roberta-base"
+            )
+        found = add(options.name, user_folder(), revision=options.revision)
+        print(f"{found.id}: {found.family}, {found.parameters:,} parameters, {found.folder}")
+        return
     library = Library.open()
     rows = [{"id": plm.id, "family": plm.family, "layers": plm.layers, "hidden": plm.hidden, "ffn": plm.ffn,
-             "parameters": plm.parameters, "fingerprint": plm.fingerprint[:12], "default": plm.default}
+             "parameters": plm.parameters, "fingerprint": plm.fingerprint[:12] if plm.here else "no weights here", "default": plm.default}
             for plm in library.plms.values()]  # fmt: skip
     _print(pd.DataFrame(rows), options.format)
     _refused(library.refused)
@@ -134,25 +157,43 @@ def _prompts(options: argparse.Namespace) -> None:
         library.plm(options.plm)
     rows = [{"name": entry.name, "task": entry.task or "-", "type": entry.type, "seed": entry.seed, "kind": entry.kind,
              "shape": f"{entry.length} x {entry.hidden}", "insertion": entry.insertion,
-             "validation": entry.meta.get("validation"), "digest": entry.digest[:12]}
+             "validation": entry.meta.get("validation"), "digest": entry.digest[:12], "note": library.flags.get(entry.name, "")}
             for entry in library.prompts(options.plm)]  # fmt: skip
     _print(pd.DataFrame(rows), options.format)
     _refused(library.refused)
 
 
-def _tasks(options: argparse.Namespace) -> None:
+def _check(path: str | None) -> int:
+    from ptlib.tasks.check import check
+
+    if path is None:
+        raise PtlibError(
+            "which file", where="ptlib tasks check", expected="a task's TOML", mend="For example: ptlib tasks check my-task.toml"
+        )
+    problems = check(path)
+    for item in problems:
+        print(f"{item.file}{f':{item.line}' if item.line else ''}: {item.sentence}")
+    print(f"{len(problems)} things to mend" if problems else f"{path} can be used")
+    return 1 if problems else 0
+
+
+def _tasks(options: argparse.Namespace) -> int:
+    if options.action == "check":
+        return _check(options.file)
     library = Library.open()
     rows, unread = [], []
     for task in library.tasks.values():
         row = {"name": task.name, "type": task.type, "metric": task.metric, "label words": " ".join(task.label_words)}
         try:
-            rows.append({**row, **{split: len(task.read(split).labels) for split in task.splits}})
+            # A data set of the hub is not fetched for a list.
+            rows.append({**row, **{split: len(task.read(split).labels) if task.here(split) or task.name not in catalogue() else "not here" for split in task.splits}})  # fmt: skip
         except PtlibError as error:
             rows.append(row)
             unread.append(Refused(task.name, str(error)))
     _print(pd.DataFrame(rows), options.format)
     _refused(library.refused)
     _refused(unread)
+    return 0
 
 
 def _progress(item: queue.Progress) -> None:
@@ -169,6 +210,9 @@ def _progress(item: queue.Progress) -> None:
 def _transfer(options: argparse.Namespace) -> None:
     store, library = Store(), Library.open()
     selection = _selection(library, options)
+    if options.published:
+        _print_transfer(api.published_scores(library, selection.plm, options.tasks, options.sources), options)
+        return
     try:
         api.complete(store, plan(library, selection), selection.plm, "command line", _progress)
     except RunError:
@@ -192,6 +236,7 @@ def _print_transfer(table: pd.DataFrame, options: argparse.Namespace) -> None:
     table["source"] = table["source"].where(
         table["source"] != "", table["kind"].map({"random": "random prompts", "none": tables.NO_PROMPT})
     )
+    table["source"] = table["source"].where(~table["kind"].isin(["direct", "projected"]), table["prompt"])
     column = "relative" if options.relative else "value"
     # Not a pivot table: that drops sources of which every cell is missing.
     matrix = table.groupby(["source", "target"], sort=False)[column].mean().unstack(sort=False)
@@ -239,6 +284,7 @@ def _correlate(options: argparse.Namespace) -> None:
             seeds=options.seeds,
             limit=options.limit,
             layers=_layers(options, Library.open()),
+            published=options.published,
             on_progress=_progress,
         ),
         options.format,

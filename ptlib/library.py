@@ -1,25 +1,40 @@
 """The shelf: which PLMs, prompts and tasks are here, and which could not be read. Imports no torch.
 
 A library folder has sub-folders ``plms/<id>/``, ``tasks/*.toml`` and ``prompts/`` (``*.safetensors``, there or one
-folder down). The zoo is always there; ``PTLIB_LIBRARY`` names further folders, separated as in ``PATH``.
+folder down). The zoo is always there, and what was imported (``imports/`` in the cache); ``PTLIB_LIBRARY`` names further
+folders, separated as in ``PATH``. The paper's tasks come last, those without a prompt or data here out of sight.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ptlib.errors import PlmError, PromptError, PtlibError, Refused, TaskError
-from ptlib.plms.describe import PlmInfo, describe
+from ptlib.plms import known
+from ptlib.plms.describe import HUB, PlmInfo, describe
 from ptlib.prompts import safetensors_format
 from ptlib.prompts.soft_prompt import SoftPrompt
+from ptlib.published.results import COLUMNS
+from ptlib.store import default_cache
 from ptlib.tasks import Task, load_task
+from ptlib.tasks.catalogue import catalogue
 
 ZOO = Path(__file__).parent / "zoo"
+
+
+def user_folder() -> Path:
+    """The user's own library: where ``ptlib plms add`` links PLMs."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "ptlib"
+
+
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 NAMES = "64 characters at most of a-z, 0-9, dot, dash and underscore, a letter or digit first"
 
@@ -34,7 +49,7 @@ class PromptEntry:
     digest: str
     plm_id: str
     plm: str
-    """Fingerprint of its PLM."""
+    """Fingerprint of its PLM, or its hub id after ``hub:`` while the PLM is not here."""
     task: str
     """Empty for random prompts."""
     type: str
@@ -59,13 +74,26 @@ class Library:
     tasks: Mapping[str, Task]
     entries: tuple[PromptEntry, ...]
     refused: tuple[Refused, ...]
+    published: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
+    """Results that came with imports: see :data:`ptlib.published.results.COLUMNS`."""
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """Prompt name -> what is odd about it."""
 
     @classmethod
     def open(cls, folders: Sequence[Path] | None = None) -> Library:
-        """Reads the zoo and further folders (``PTLIB_LIBRARY`` when None). Bad items land in ``refused``."""
-        if folders is None:
+        """Reads the zoo, further folders (``PTLIB_LIBRARY``), imports and the paper's tasks; or ``folders`` alone.
+
+        Bad items land in ``refused``.
+        """
+        everything = folders is None
+        if everything:
             named = [part for part in os.environ.get("PTLIB_LIBRARY", "").split(os.pathsep) if part]
-            folders = [ZOO, *(Path(part) for part in named)]
+            folders = [
+                ZOO,
+                *(Path(part) for part in named),
+                *(path for path in [user_folder()] if path.is_dir()),
+                *sorted((default_cache() / "imports").glob("[!.]*/")),
+            ]
         refused: list[Refused] = []
         plms: dict[str, PlmInfo] = {}
         tasks: dict[str, Task] = {}
@@ -79,8 +107,18 @@ class Library:
             for path in sorted((folder / "tasks").glob("[!.]*.toml")):
                 _shelve(tasks, path, path.stem, lambda path=path: _task(path), refused)
         _drop_copies(plms, refused)
+        published, flags = _imports(folders, refused)
+        if everything:
+            tasks = {**tasks, **{name: task for name, task in catalogue().items() if name not in tasks}}
+        plms |= {name: plm for name in [*known.KNOWN] if name not in plms and (plm := _nameless(name, folders, published)) is not None}
         entries = _prompts(folders, plms, tasks, refused)
-        return cls(plms, tasks, tuple(entries), tuple(refused))
+        return cls(plms, tasks, tuple(entries), tuple(refused), published, flags)
+
+    def tasks_for(self, plm_id: str) -> list[str]:
+        """Tasks that make sense with a PLM: those it has a prompt for, and those with data here that no PLM has one for."""
+        own = {entry.task for entry in self.entries if entry.plm_id == plm_id and entry.kind == "trained"}
+        anyone = {entry.task for entry in self.entries if entry.kind == "trained"}
+        return [name for name, task in self.tasks.items() if name in own or (name not in anyone and task.here("test"))]
 
     def default_plm(self) -> str | None:
         """The PLM to start with: the smallest that its makers name so, or the first at all."""
@@ -145,10 +183,33 @@ def _task(path: Path) -> Task:
     if task.name != path.stem:
         raise TaskError("the task is not called like its file", where=path, found=task.name, expected=path.stem)
     for split, file in task.splits.items():
-        if not file.is_file():
+        if isinstance(file, Path) and not file.is_file():
             raise TaskError(f"the file of split {split!r} is missing", where=path, expected=file,
                             mend="Copy the file there or correct the path under [splits].")  # fmt: skip
     return task
+
+
+def _imports(folders: Sequence[Path], refused: list[Refused]) -> tuple[pd.DataFrame, dict[str, str]]:
+    tables, flags = [], {}
+    for folder in folders:
+        path = folder / "results.csv"
+        try:
+            if path.is_file():
+                table = pd.read_csv(path, keep_default_na=False)
+                if list(table.columns) != COLUMNS:
+                    raise ValueError(f"columns {list(table.columns)}")
+                tables.append(table.astype({"value": float}))
+            if (folder / "flags.json").is_file():
+                flags |= {str(name): str(text) for name, text in json.loads((folder / "flags.json").read_text(encoding="utf-8")).items()}
+        except (OSError, ValueError, AttributeError) as error:
+            refused.append(Refused(str(path), f"The import is damaged: {error}. Import it again."))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS), flags
+
+
+def _nameless(name: str, folders: Sequence[Path], published: pd.DataFrame) -> PlmInfo | None:
+    """What is known of a PLM whose weights are not here, where prompts or results of it are."""
+    home = next((folder for folder in folders if (folder / "prompts" / name).is_dir()), None)
+    return known.without_weights(name, home or folders[0]) if home or (published["plm"] == name).any() else None
 
 
 def _prompts(folders: Sequence[Path], plms: Mapping[str, PlmInfo], tasks: Mapping[str, Task], refused: list[Refused]) -> list[PromptEntry]:
@@ -156,7 +217,7 @@ def _prompts(folders: Sequence[Path], plms: Mapping[str, PlmInfo], tasks: Mappin
     entries: dict[str, PromptEntry] = {}
     for path in (path for folder in folders for path in _prompt_files(folder / "prompts")):
         try:
-            entry = _entry(path, owners, tasks)
+            entry = _entry(path, owners, plms, tasks)
             if entry.name in entries:
                 raise PromptError("another prompt has this name already", where=path, found=entries[entry.name].path,
                                   mend="Rename one of the two files.")  # fmt: skip
@@ -171,13 +232,13 @@ def _prompt_files(folder: Path) -> list[Path]:
     return sorted(path for depth in ("", "*/") for path in folder.glob(f"{depth}[!.]*.safetensors"))
 
 
-def _entry(path: Path, owners: Mapping[str, PlmInfo], tasks: Mapping[str, Task]) -> PromptEntry:
+def _entry(path: Path, owners: Mapping[str, PlmInfo], by_name: Mapping[str, PlmInfo], tasks: Mapping[str, Task]) -> PromptEntry:
     if not ID.fullmatch(path.stem):
         raise PromptError("the file's name cannot be an id", where=path, expected=NAMES, mend="Rename it.")
     story = safetensors_format.header(path)
-    owner = owners.get(story["plm"])
+    owner = owners.get(story["plm"]) or by_name.get(story["plm"].removeprefix(HUB) if story["plm"].startswith(HUB) else "")
     if owner is None:
-        raise PromptError("its PLM is not in the library", where=path, found=f"fingerprint {story['plm'][:12]}",
+        raise PromptError("its PLM is not in the library", where=path, found=story["plm"] if story["plm"].startswith(HUB) else f"fingerprint {story['plm'][:12]}",
                           mend="Add the PLM's folder under plms/.")  # fmt: skip
     if story["shape"][1] != owner.hidden:
         raise PromptError("the prompt is not as wide as its PLM", where=path, found=f"shape {story['shape']}",

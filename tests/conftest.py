@@ -15,6 +15,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 for name in ("PTLIB_LIBRARY", "PTLIB_CACHE"):
     os.environ.pop(name, None)
+# What the user of this machine has in her library is no part of the tests.
+os.environ["XDG_DATA_HOME"] = os.devnull
 
 WORDS = [
     "the",

@@ -122,7 +122,7 @@ def test_broken_data_is_said_beside_the_other_tasks(capsys, tiny_library, tmp_pa
     monkeypatch.setenv("PTLIB_LIBRARY", "")
     code, out, err = run(capsys, "tasks", "--csv")
     assert code == 0
-    assert len(out.splitlines()) == 5
+    assert [line.split(",")[0] for line in out.splitlines()[:6]] == ["name", "doubles", "films", "meals", "pairs", "imdb"]
     assert "films" in err
 
 

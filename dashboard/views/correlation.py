@@ -1,5 +1,7 @@
 """Does the overlap of activated neurons predict transfer, and do other similarities do it better?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -13,6 +15,7 @@ from ptlib.analysis.indicators import INDICATORS
 from ptlib.runs.study import Study
 
 FEWEST_TASKS = 4
+PAIRS = ("all", "other types only", "all and own prompts")
 
 
 def pairs_of(study: Study, similarity: np.ndarray, mask: np.ndarray) -> pd.DataFrame:
@@ -57,12 +60,15 @@ def body() -> None:
     if not np.isfinite(study.transfer).any():
         st.info("Nothing has been evaluated for this selection yet. Run the missing cells above.")
         return
+    if view.indicator == "ON" and not len(study.active) and not view.plm.here:
+        components.without_weights(view)
+        view = replace(view, indicator="C_average")
     if view.indicator == "ON" and not len(study.active):
         st.info(f"ON needs the stimulation of every prompt; {study.missing_stimulations} are missing. Run the missing cells above.")
         return
-    which = st.segmented_control("Pairs", ["all", "other types only"], default="all", key="pairs", bind="query-params", required=True,
-                                 help="Without pairs of one type, the type itself can no longer explain the correlation.")  # fmt: skip
-    limits = {"pairs": ~np.equal.outer(study.types, study.types)} if which != "all" else {}
+    which = st.segmented_control("Pairs", PAIRS, default="all", key="pairs", bind="query-params", required=True,
+                                 help="Without pairs of one type, the type itself can no longer explain the correlation. A prompt on its own task is left out unless asked for.")  # fmt: skip
+    limits = {PAIRS[1]: {"pairs": ~np.equal.outer(study.types, study.types)}, PAIRS[2]: {"diagonal": True}}.get(which, {})
     similarities = study.similarities(view.layers)
     similarity = similarities[view.indicator]
     label = INDICATORS[view.indicator].label

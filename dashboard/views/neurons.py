@@ -62,6 +62,8 @@ def body() -> None:
     missing = tables.missing(data.store(), cells)
     components.status(view, len(missing), len(cells))
     components.run_panel(view, missing, "stimulations")
+    if missing and not view.plm.here:
+        return
     lacking = {cell.key for cell in missing}
     there = [cell for cell in cells if cell.key not in lacking]
     values = {cell.prompt_name: data.stimulation(cell.key) for cell in there}

@@ -17,12 +17,13 @@ from ptlib.runs.study import Study
 def counts(view: View) -> None:
     """PLMs, prompts, tasks, worker."""
     shelf = data.library()
-    types = len({task.type for task in shelf.tasks.values()})
+    names = shelf.tasks_for(view.plm.id)
+    types = len({shelf.tasks[name].type for name in names})
     workers = supervise.workers(data.store())
     columns = st.columns(4)
     columns[0].metric("PLMs", len(shelf.plms), border=True, help=", ".join(shelf.plms))
     columns[1].metric("Trained prompts", len(shelf.prompts(kinds=("trained",))), border=True)
-    columns[2].metric("Tasks", f"{len(shelf.tasks)} in {types} types", border=True)
+    columns[2].metric("Tasks", f"{len(names)} in {types} types", border=True)
     columns[3].metric("Worker", workers[0]["device"] if workers else "idle", border=True,
                       help="A process of its own evaluates cells; it starts with a run and ends when idle.")  # fmt: skip
     if shelf.refused:
@@ -68,10 +69,12 @@ def prediction(study: Study) -> None:
     )
     if table is None:
         return
-    on = table[table.name == "ON"].iloc[0]
-    st.markdown(f"**Does the overlap of activated neurons predict transfer?** Mean Spearman correlation per target {on.value:.2f} "
+    names = ["ON"] if (table.name == "ON").any() else [name for name in table.name if name != "same_type"][:1]
+    on = table[table.name == names[0]].iloc[0]
+    words = "the overlap of activated neurons" if on["name"] == "ON" else f"the similarity of prompts ({on.label}, the best of its kind)"
+    st.markdown(f"**Does {words} predict transfer?** Mean Spearman correlation per target {on.value:.2f} "
                 f"(95 % interval {on.ci_low:.2f} to {on.ci_high:.2f}, {components.p_value(on.p)}, {on.n} targets). "
-                + (" ".join(statistics.better_than_on(table)) or "No other indicator lies above it."))  # fmt: skip
+                + (" ".join(statistics.better_than_on(table)) or ("No other indicator lies above it." if on["name"] == "ON" else "")))  # fmt: skip
 
 
 def body() -> None:
@@ -92,7 +95,7 @@ def body() -> None:
         with right:
             st.subheader("Transfer by type of task")
             type_figure(view, study)
-            if len(study.active) and len(study.tasks) > 3:
+            if (len(study.active) or not view.plm.here) and len(study.tasks) > 3:
                 prediction(study)
     st.subheader("Where to go next")
     st.page_link("views/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")

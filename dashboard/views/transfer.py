@@ -14,12 +14,16 @@ from ptlib.runs.tables import NO_PROMPT
 from ptlib.tasks import metrics
 
 RANDOM = "random prompts"
+FOREIGN = ("direct", "projected")
+"""The target's own prompt of another PLM, as it is or through a projector."""
 
 
 def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a column ``row``: source task, random prompts or no prompt."""
+    """The table with a column ``row``: source task, random prompts, no prompt, or own prompts of another PLM."""
     shown = table.copy()
-    shown["row"] = np.where(table.kind == "random", RANDOM, np.where(table.kind == "none", NO_PROMPT, table.source))
+    shown["row"] = np.select(
+        [table.kind == "random", table.kind == "none", table.kind.isin(FOREIGN)], [RANDOM, NO_PROMPT, table.prompt], table.source
+    )
     return shown
 
 
@@ -44,16 +48,19 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     column = "relative" if relatively else "value"
     sources, targets = by_type(view.sources), by_type(view.tasks)
     shown = rows_of(view, table)
-    rows = [*sources.names, RANDOM, NO_PROMPT]
-    types = [*sources.types, "random", "none"]
+    foreign = sorted(shown.loc[shown.kind.isin(FOREIGN), "row"].unique())
+    base = foreign + [name for name in (RANDOM, NO_PROMPT) if (shown.row == name).any()]
+    rows = [*sources.names, *base]
+    types = [*sources.types, *("none" if name == NO_PROMPT else "random" for name in base)]
     single = len(view.seeds) == 1
     values = grid(shown, rows, targets.names, column, "mean")
     low = grid(shown, rows, targets.names, "ci_low" if single and not relatively else column, "min")
     high = grid(shown, rows, targets.names, "ci_high" if single and not relatively else column, "max")
     own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
     picked = _picked(rows, targets.names)
-    measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Accuracy"
+    measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Score"
     spread = "95 % Wilson interval" if single and not relatively else f"range over {components.count(len(view.seeds), 'seed')}"
+    spread = "one run, no interval published" if view.published else spread
     fig = matrix.transfer_matrix(
         values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
         own=own, relative=relatively, mode=view.mode, selected=picked, spread=spread,
@@ -93,10 +100,14 @@ def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
     names = list(cells.prompt)
     chosen = st.segmented_control("Prompt", names, default=names[0], key="cell-prompt", required=True) if len(names) > 1 else names[0]
     cell = cells[cells.prompt == (chosen if chosen in names else names[0])].iloc[0]
+    if view.published:
+        st.markdown("not published" if np.isnan(cell.value) else f"{cell.metric.replace('_', ' ')} **{cell.value:.4f}**, relative performance "
+                    f"{cell.relative:.3f}. Published as one number a cell: n, interval and examples were not.")  # fmt: skip
+        return
     if np.isnan(cell.value):
         st.info("This cell has not been computed yet. Run the missing cells above.")
         return
-    task = data.library().task(target)
+    task = data.library().task(target).for_family(view.plm.family)
     try:
         arrays = data.store().result_arrays(cell.key)
     except StoreError as error:

@@ -36,6 +36,8 @@ FAMILIES: dict[str, Fields] = {
 }  # fmt: skip
 """transformers' ``model_type`` -> what is known of it."""
 NO_LIMIT = 2**31
+HUB = "hub:"
+"""Before the hub id of a PLM, where its weights are not here: it stands in place of their fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class PlmInfo:
     def default(self) -> bool:
         """Whether its makers name it as the one to start with."""
         return bool(self.card.get("default", False))
+
+    @property
+    def here(self) -> bool:
+        """Whether its weights are here; otherwise it is only known by name."""
+        return not self.fingerprint.startswith(HUB)
 
     @property
     def group(self) -> str:

@@ -10,9 +10,9 @@ BACKBONES: dict[str, str] = {"Bert": "bert-base-uncased", "Roberta": "roberta-ba
                              "T5": "t5-base", "T5Small": "t5-small", "T5Large": "t5-large"}  # fmt: skip
 """The authors' word for a PLM -> its id on the hub."""
 TASKS: dict[str, str] = {
-    "IMDB": "imdb", "SST2": "sst2", "laptop": "laptop", "restaurant": "restaurant", "movierationales": "movie-rationales",
-    "tweetevalsentiment": "tweeteval", "MNLI": "mnli", "QNLI": "qnli", "snli": "snli", "ethicsdeontology": "deontology",
-    "ethicsjustice": "justice", "QQP": "qqp", "MRPC": "mrpc", "squad": "squad", "nq_open": "nq-open",
+    "IMDB": "imdb", "SST2": "sst2", "laptop": "semeval-laptop", "restaurant": "semeval-restaurant", "movierationales": "movie-rationales",
+    "tweetevalsentiment": "tweeteval", "MNLI": "mnli", "QNLI": "glue-qnli", "snli": "snli", "ethicsdeontology": "ethics-deontology",
+    "ethicsjustice": "ethics-justice", "QQP": "qqp", "MRPC": "mrpc", "squad": "squad", "nq_open": "nq-open",
     "multi_news": "multi-news", "samsum": "samsum", "recastner": "recastner",
 }  # fmt: skip
 """The authors' word for a task -> its name in the catalogue."""
@@ -40,7 +40,8 @@ class Named(NamedTuple):
     """What else the name says, such as ``_127``."""
 
 
-def _task(word: str) -> str:
+def task_name(word: str) -> str:
+    """Name in the catalogue of the authors' word for a task; their own word, in lower case, where it is not there."""
     return TASKS.get(word, re.sub(r"[^a-z0-9._-]+", "-", word.lower()).strip("-"))
 
 
@@ -50,23 +51,29 @@ def named(path: Path) -> Named | None:
     folder = parts[-2] if len(parts) > 1 else ""
     above = parts[-3] if len(parts) > 2 else ""
     if found := _CROSS.fullmatch(folder):
-        return Named(_task(found["task"]), BACKBONES[found["backbone"]], "projected", BACKBONES[found["source"]], found["rest"] or "")
+        return Named(task_name(found["task"]), BACKBONES[found["backbone"]], "projected", BACKBONES[found["source"]], found["rest"] or "")
     if found := _FOLDER.fullmatch(folder):
         rest = found["rest"] or ""
         if found["task"] == "random":
             return Named("", BACKBONES[found["backbone"]], "random", "", rest)
-        return Named(_task(found["task"]), BACKBONES[found["backbone"]], "projected" if rest.startswith("_proj") else "trained", "", rest)
+        return Named(
+            task_name(found["task"]), BACKBONES[found["backbone"]], "projected" if rest.startswith("_proj") else "trained", "", rest
+        )
     if folder in BACKBONES:
         return Named("", BACKBONES[folder], "random", "", "") if "random" in above else None
     if found := _PAIR.fullmatch(above):
-        return Named(_task(folder), BACKBONES[found["backbone"]], "projected", BACKBONES[found["source"]], "")
+        return Named(task_name(folder), BACKBONES[found["backbone"]], "projected", BACKBONES[found["source"]], "")
     if found := _PROJ.fullmatch(above):
-        return Named(_task(folder), BACKBONES[found["backbone"]], "projected", "", "")
+        return Named(task_name(folder), BACKBONES[found["backbone"]], "projected", "", "")
     if above in BACKBONES:
-        return Named(_task(folder), BACKBONES[above], "trained", "", "")
+        return Named(task_name(folder), BACKBONES[above], "trained", "", "")
     if "emotion" in above.lower() and path.suffix == ".pt":
         return Named(
-            f"emotion-{_task(re.sub(r'-[0-9]+$', '', path.stem))}", folder if folder in BACKBONES.values() else "", "trained", "", "emotion"
+            f"emotion-{task_name(re.sub(r'-[0-9]+$', '', path.stem))}",
+            folder if folder in BACKBONES.values() else "",
+            "trained",
+            "",
+            "emotion",
         )
     return None
 
@@ -90,7 +97,7 @@ def named_result(path: Path) -> NamedResult | None:
     stem = path.stem.removeprefix("result_")
     if target is None or target["rest"] or stem == path.stem:
         return None
-    plm, name = BACKBONES[target["backbone"]], _task(target["task"])
+    plm, name = BACKBONES[target["backbone"]], task_name(target["task"])
     if stem == "random" or re.fullmatch(r"randomPrompt\w*", stem):
         return NamedResult(name, "", plm, "", "random")
     if stem == "model_transfer":
@@ -100,4 +107,4 @@ def named_result(path: Path) -> NamedResult | None:
         return None
     other = BACKBONES[source["backbone"]]
     kind = "cross-model-projected" if stem.startswith("model_transfer_") else "zero-shot" if other == plm else "cross-model-direct"
-    return NamedResult(name, _task(source["task"]), plm, other, kind)
+    return NamedResult(name, task_name(source["task"]), plm, other, kind)

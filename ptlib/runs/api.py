@@ -11,6 +11,8 @@ from ptlib.analysis import statistics
 from ptlib.errors import RunError
 from ptlib.library import Library
 from ptlib.neurons.states import States
+from ptlib.plms.describe import HUB
+from ptlib.published import scores as imported
 from ptlib.runs import Cell, Selection, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import load_study
 from ptlib.store import Store
@@ -55,6 +57,8 @@ def complete(
     todo = tables.missing(store, cells)
     if not todo:
         return
+    if absent := next((cell.plm_id for cell in todo if cell.plm.startswith(HUB)), None):
+        raise RunError("the PLM's weights are not here", where=absent, mend=f"Bring them with: ptlib plms add {absent}")
     run_id = queue.start(store, todo, f"{title}: {len(todo)} cells", asked_by)
     item = wait(store, run_id, on_progress)
     if item.failed:
@@ -111,19 +115,32 @@ def transfer_matrix(
     return tables.scores(store, library, selection)
 
 
+def published_scores(library: Library, plm: str, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None) -> pd.DataFrame:
+    """Published scores of a PLM: see :func:`ptlib.published.scores.scores`. Raises RunError where there are none."""
+    if not imported.has_scores(library, plm):
+        raise RunError("no published results of this PLM are here", where=plm, mend="Bring them with: ptlib import thunlp FOLDER")
+    names = library.tasks_for(plm)
+    return imported.scores(library, plm, tasks or names, sources or names)
+
+
 def correlate(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None, limit: int | None = None,
-    layers: Sequence[int] | None = None, store: Store | None = None, library: Library | None = None,
+    layers: Sequence[int] | None = None, published: bool = False, store: Store | None = None, library: Library | None = None,
     on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Every indicator against transfer (missing cells are evaluated first): see
-    :func:`ptlib.analysis.statistics.indicator_table`. ``layers`` (from 0) restricts ON."""
+    :func:`ptlib.analysis.statistics.indicator_table`. ``layers`` (from 0) restricts ON; ``published`` takes
+    the scores that came with an import and evaluates nothing."""
     store, library = store or Store(), library or Library.open()
     plm = plm or str(library.default_plm())
     count = library.plm(plm).layers
     for layer in layers or ():
         if not 0 <= layer < count:
             raise RunError("no such layer", where=plm, found=layer, expected=f"0 to {count - 1}")
+    if published:
+        published_scores(library, plm, tasks, tasks)
+        study = load_study(store, library, plm, tasks=tasks, seeds=seeds, published=True)
+        return statistics.indicator_table(study.transfer, study.similarities(layers))
     transfer_matrix(plm, tasks=tasks, sources=tasks, seeds=seeds, limit=limit, store=store, library=library, on_progress=on_progress)
     stimulations(store, library, select(library, plm, sources=tasks, seeds=seeds, baselines=False), "api", on_progress)
     study = load_study(store, library, plm, tasks=tasks, seeds=seeds, limit=limit)

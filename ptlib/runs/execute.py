@@ -65,6 +65,8 @@ class Executor:
 
         # By content: the folder may have been renamed since the run was planned.
         info = next((plm for plm in self.library.plms.values() if plm.fingerprint == cell.plm), None) or self.library.plm(cell.plm_id)
+        if not info.here:
+            raise RunError("the PLM's weights are not here", where=info.id, mend=f"Bring them with: ptlib plms add {info.id}")
         if info.fingerprint != cell.plm:
             raise RunError("the PLM's weights changed since the run was planned", where=info.folder,
                            found=info.fingerprint[:12], expected=cell.plm[:12], mend="Start the run again.")  # fmt: skip

@@ -85,9 +85,9 @@ def select(
     if plm is None:
         raise RunError("there is no PLM in the library", where="library", mend="Run: ptlib zoo build")
     library.plm(plm)
-    names = [library.task(name).name for name in (library.tasks if tasks is None else tasks)]
-    wanted = set(library.tasks if sources is None else sources)
-    trained = library.prompts(plm, ("trained", "projected"))
+    names = [library.task(name).name for name in (library.tasks_for(plm) if tasks is None else tasks)]
+    wanted = set(library.tasks_for(plm) if sources is None else sources)
+    trained = library.prompts(plm, ("trained",))
     for name in wanted - {entry.task for entry in trained}:
         library.task(name)
     prompts = [entry.name for entry in trained

@@ -13,6 +13,7 @@ from ptlib.errors import PromptError
 from ptlib.library import Library, PromptEntry
 from ptlib.neurons.overlap import overlap
 from ptlib.prompts import inert_rows
+from ptlib.published import scores as imported
 from ptlib.runs import tables
 from ptlib.runs.plan import select
 from ptlib.store import Store
@@ -81,9 +82,9 @@ def embeddings(entries: Sequence[PromptEntry]) -> np.ndarray:
 
 def load_study(
     store: Store, library: Library, plm: str, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None,
-    split: str = "test", limit: int | None = None,
+    split: str = "test", limit: int | None = None, published: bool = False,
 ) -> Study:  # fmt: skip
-    """Everything the store holds for a PLM's own prompts of some tasks and seeds.
+    """Everything the store holds for a PLM's own prompts of some tasks and seeds; or the scores that came with an import.
 
     Tasks without a prompt of every seed are left out.
 
@@ -93,12 +94,12 @@ def load_study(
     entries = library.prompts(plm, ("trained",))
     seeds = sorted({entry.seed for entry in entries if entry.seed is not None} if seeds is None else set(seeds))
     own = {(entry.seed, entry.task): entry for entry in entries}
-    names = [name for name in (library.tasks if tasks is None else tasks) if all((seed, name) in own for seed in seeds)]
+    names = [name for name in (library.tasks_for(plm) if tasks is None else tasks) if all((seed, name) in own for seed in seeds)]
     selection = select(library, plm, tasks=names, sources=names, seeds=seeds, split=split, limit=limit)
-    table = tables.scores(store, library, selection)
+    table = imported.scores(library, plm, names, names) if published else tables.scores(store, library, selection)
     grid = [[own[seed, name] for name in names] for seed in seeds]
     transfer = np.array([tables.score_matrix(table, [entry.name for entry in row], names) for row in grid])
-    drawn = [entry.name for entry in library.prompts(plm, ("random",))]
+    drawn = list(table.loc[table["kind"] == "random", "prompt"].unique())
     stimulation, present, missing = tables.stimulations(store, library, selection)
     place = {cell.prompt: number for number, cell in enumerate(present)}
     rows = [place.get(entry.digest, -1) for row in grid for entry in row]
