@@ -138,3 +138,13 @@ def store(tmp_path):
     from ptlib.store import Store
 
     return Store(tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The authors' real prompts and results, where they lie beside the checkout."""
+    named = os.environ.get("PTLIB_TEST_SHARED")
+    folder = (Path(named) if named else Path(__file__).parents[2] / "shared") / "published"
+    if not folder.is_dir():
+        pytest.skip("the published data is not beside this checkout (or in PTLIB_TEST_SHARED)")
+    return folder

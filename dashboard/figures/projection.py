@@ -29,7 +29,7 @@ from dashboard.theme import (
 )  # fmt: skip
 
 SYMBOLS_3D = {"circle": "circle", "square": "square", "diamond": "diamond", "cross": "cross", "x": "x",
-              "star": "diamond-open", "triangle-up": "circle-open", "pentagon": "square-open"}  # fmt: skip
+              "star": "diamond-open", "triangle-up": "circle-open", "pentagon": "square-open", "hexagon": "square-open"}  # fmt: skip
 SIZES_3D = {"cross": 9, "x": 9}
 """These two are drawn with thin arms."""
 SYMBOLS = (*TYPE_SYMBOLS.values(), "triangle-up", "star", "pentagon")

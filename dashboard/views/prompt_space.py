@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,45 +14,55 @@ from dashboard.figures import projection as figures
 from dashboard.selection import View
 from ptlib.analysis import projection
 from ptlib.library import PromptEntry
+from ptlib.plms import PlmInfo
 from ptlib.prompts import inert_rows
-from ptlib.runs import Selection, select, stimulation_cells, tables
+from ptlib.runs import stimulation_cells, tables
 
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
-OF = {"embedding": "embeddings", "stimulation": "stimulation"}
+OF = {"embedding": "embeddings", "direction": "directions", "stimulation": "stimulation"}
 BY = {"type": "type", "source": "task", "seed": "seed", "plm": "PLM"}
 
 
-def selections(view: View, all_plms: bool) -> list[Selection]:
-    """The selection, or the same one on every PLM of the same shape."""
+def plms_of(view: View, of: str, all_plms: bool) -> list[PlmInfo]:
+    """The PLM, or every one whose rows can be compared with its: of one width, or for stimulations of one shape."""
     if not all_plms:
-        return [view.selection]
-    shape = (view.plm.hidden, view.plm.layers, view.plm.ffn)
-    alike = [plm.id for plm in data.library().plms.values() if (plm.hidden, plm.layers, plm.ffn) == shape]
-    return [select(data.library(), plm, sources=view.sources, seeds=view.seeds, limit=view.limit) for plm in alike]
+        return [view.plm]
+    shape = ("hidden",) if of != "stimulation" else ("hidden", "layers", "ffn")
+    return [plm for plm in data.library().plms.values() if all(getattr(plm, side) == getattr(view.plm, side) for side in shape)]
+
+
+def wanted(view: View, entry: PromptEntry) -> bool:
+    """Whether the selection takes a prompt: its tasks and seeds, prompts of no task, and everything where nothing was picked."""
+    everything = set(view.sources) == set(data.library().tasks_for(view.plm.id))
+    return entry.kind == "random" or (
+        (everything or entry.task in view.sources) and (entry.plm_id != view.plm.id or entry.seed in (*view.seeds, None))
+    )
 
 
 def rows_of(view: View, of: str, all_plms: bool) -> tuple[list[PromptEntry], np.ndarray]:
     """Prompts and their (n, features) rows; those without a stimulation are left out."""
-    entries, rows = [], []
-    for selection in selections(view, all_plms):
-        keys = {cell.prompt_name: cell.key for cell in stimulation_cells(data.library(), selection)}
-        plm = data.library().plm(selection.plm)
-        for entry in data.library().prompts(plm.id):
-            if entry.name not in keys:
-                continue
-            if of == "embedding":
-                row = np.delete(entry.load().values, inert_rows(entry.insertion, plm.family), axis=0)
-            else:
-                states = data.stimulation(keys[entry.name])
-                row = None if states is None else states.values
-            if row is not None:
-                entries.append(entry)
-                rows.append(row.ravel())
+    chosen = [(plm, entry) for plm in plms_of(view, of, all_plms) for entry in data.library().prompts(plm.id) if wanted(view, entry)]
+    if of != "stimulation":
+        # A row that never reaches one of the PLMs is left out for all: otherwise their lengths would differ.
+        inert = sorted({row for plm, entry in chosen for row in inert_rows(entry.insertion, plm.family)})
+        entries = [entry for _, entry in chosen]
+        rows = [np.delete(entry.load().values, [row for row in inert if row < entry.length], axis=0).ravel() for entry in entries]
+        rows = [row / max(float(np.linalg.norm(row)), 1e-30) for row in rows] if of == "direction" else rows
+    else:
+        found = [(entry, data.stimulation(key)) for plm, entry in chosen if (key := stimulation_key(view, plm, entry)) is not None]
+        entries = [entry for entry, states in found if states is not None]
+        rows = [states.values.ravel() for _, states in found if states is not None]
     # Prompts of another length cannot be compared as wholes; the most common length is kept.
     sizes = [len(row) for row in rows]
     common = max(set(sizes), key=sizes.count, default=0)
     kept = [place for place, size in enumerate(sizes) if size == common]
     return [entries[place] for place in kept], np.stack([rows[place] for place in kept]) if kept else np.empty((0, 0))
+
+
+def stimulation_key(view: View, plm: PlmInfo, entry: PromptEntry) -> str | None:
+    """Key of a prompt's stimulation in the view's precision."""
+    cells = stimulation_cells(data.library(), replace(view.selection, plm=plm.id, prompts=(entry.name,)))
+    return cells[0].key if cells else None
 
 
 def clicked() -> None:
@@ -84,7 +95,8 @@ def body() -> None:
     st.title("Prompt space")
     cells = stimulation_cells(data.library(), view.selection)
     missing = tables.missing(data.store(), cells)
-    components.status(view, len(missing), len(cells))
+    stimulated = st.session_state.get("of") == "stimulation"
+    components.status(view, len(missing) if stimulated else 0, len(cells))
     of, method, dimensions, by, seed = controls()
     if of == "stimulation":
         components.run_panel(view, missing, "stimulations")
@@ -126,11 +138,15 @@ def picture(view: View, entries: list, drawn: projection.Projection, by: str, of
     if drawn.note:
         st.info(drawn.note)
     trust = f", trustworthiness {drawn.trustworthiness:.2f} ({drawn.neighbours} neighbours)" if np.isfinite(drawn.trustworthiness) else ""
-    whose = "every PLM of this shape" if by == "plm" else components.plain(view.plm.id)
+    whose = (
+        ("every PLM of this shape" if of == "stimulation" else "every PLM of this width") if by == "plm" else components.plain(view.plm.id)
+    )
     components.show(
         figures.space(points, by, titles, drawn.parameters + trust, view.mode, chosen, near), "prompt-space",
         f"Prompts of {whose} by their {OF[of]}. Points that lie near each other are alike; with UMAP and t-SNE, "
-        "distances between far groups mean little. Click a point for its nearest. Trustworthiness says how many of the neighbours drawn are neighbours in full space.",
+        "distances between far groups mean little. "
+        + ("Directions: every prompt scaled to length 1, since norms differ widely. " if of == "direction" else "")
+        + ("Rows that never reach the PLM are left out. " if of != "stimulation" else "") + "Click a point for its nearest. Trustworthiness says how many of the neighbours drawn are neighbours in full space.",
         table=points, **({"on_select": clicked, "selection_mode": "points"} if "z" not in points else {}),
     )  # fmt: skip
 

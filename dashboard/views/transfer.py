@@ -14,8 +14,8 @@ from ptlib.runs.tables import NO_PROMPT
 from ptlib.tasks import metrics
 
 RANDOM = "random prompts"
+# The target's own prompt of another PLM, as it is or through a projector.
 FOREIGN = ("direct", "projected")
-"""The target's own prompt of another PLM, as it is or through a projector."""
 
 
 def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:

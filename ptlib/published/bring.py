@@ -83,7 +83,8 @@ def _bring(source: Path, into: Path, plm: str | None, insertion: str | None, res
         if place.exists():
             place = place.with_name(f"{name[:50]}-{len(kept)}.safetensors")
         way = insertion if insertion and item.format in ("tensor", "safetensors") else item.insertion
-        prompt = SoftPrompt(item.values, place.stem, HUB + backbone, item.task, 0, item.kind, way, item.meta)
+        norm = round(float(np.linalg.norm(item.values)), 4)
+        prompt = SoftPrompt(item.values, place.stem, HUB + backbone, item.task, 0, item.kind, way, {**item.meta, "norm": norm})
         save(prompt, place)
         kept.append((backbone, place, prompt))
     table, bad = read_results(source) if results else (None, [])
