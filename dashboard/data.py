@@ -57,7 +57,16 @@ def scores(view) -> pd.DataFrame:
 def study(view) -> Study:
     """Arrays of the selection's tasks with their own prompts."""
     both = [name for name in view.tasks if name in view.sources]
-    return load_study(store(), library(), view.plm.id, tasks=both, seeds=view.seeds, limit=view.limit, published=view.published)
+    return load_study(
+        store(),
+        library(),
+        view.plm.id,
+        tasks=both,
+        seeds=view.seeds,
+        limit=view.limit,
+        published=view.published,
+        insertion=view.selection.insertion,
+    )
 
 
 def estimate(view, cells: list[Cell]) -> Estimate:

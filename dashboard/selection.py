@@ -11,10 +11,12 @@ from ptlib.analysis.indicators import INDICATORS
 from ptlib.errors import RunError
 from ptlib.library import Library
 from ptlib.plms import PlmInfo
+from ptlib.prompts import family_insertions
 from ptlib.published.scores import has_scores
 from ptlib.runs import Selection, select
 
 ALL = "all"
+AS_TRAINED = "as trained"
 IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
 
@@ -75,10 +77,14 @@ def sidebar(library: Library) -> View:
             bind="query-params",
             help="Every prompt was trained from several random starts. Matrices show the mean over the seeds picked.",
         )
-        names = library.tasks_for(plm_id)
-        sources = st.multiselect("Prompts (source tasks)", names, key="sources", placeholder="all tasks", bind="query-params")
-        tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
         published = _published(library, plm)
+        names = library.tasks_for(plm_id, published=published)
+        absent = [] if published else [name for name in library.tasks_for(plm_id, published=True) if name not in names]
+        if absent:
+            st.caption(f"No data here for {len(absent)} tasks; fetch with `./run.sh ptlib tasks fetch {absent[0]}`.")
+        trained = library.tasks_for(plm_id, published=True)
+        sources = st.multiselect("Prompts (source tasks)", trained, key="sources", placeholder="all tasks", bind="query-params")
+        tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
         indicator = st.selectbox(
             "Indicator",
@@ -95,13 +101,17 @@ def sidebar(library: Library) -> View:
             placeholder="all layers",
             bind="query-params",
         )
+        ways = family_insertions(plm.family)
+        way = st.selectbox("Insertion", [AS_TRAINED, *ways], key="insertion", bind="query-params", disabled=published,
+                           help="How a prompt meets the input. Another way than it was trained with is measured apart.")  # fmt: skip
         st.segmented_control(
             "Figures save as", IMAGES, default=IMAGES[0], key="image", bind="query-params", required=True,
             help="The camera in a figure's toolbar: 6.75 inches wide, SVG as vectors, PNG at 300 dots an inch.",
         )  # fmt: skip
     chosen = sorted(seeds or have)
-    picked = select(library, plm_id, tasks=tasks or names, sources=sources or names, seeds=chosen, limit=LIMITS[limit])
-    return View(plm, tasks or names, sources or names, chosen, LIMITS[limit], indicator,
+    picked = select(library, plm_id, tasks=tasks or names, sources=sources or trained, seeds=chosen, limit=LIMITS[limit],
+                    insertion=None if way == AS_TRAINED else way)  # fmt: skip
+    return View(plm, tasks or names, sources or trained, chosen, LIMITS[limit], indicator,
                 [layer - 1 for layer in layers] or None, picked, mode(), published)  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ptlib import __version__
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
+from ptlib.prompts.insertion import INSERTIONS
 from ptlib.runs import Selection, api, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
@@ -68,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     prompts = verb("prompts", _prompts, "prompts in the library", "prompts --plm zoo-64-s1")
     prompts.add_argument("--plm")
     tasks = verb("tasks", _tasks, "tasks in the library; check FILE: all that is wrong with one", "tasks check my-task.toml")
-    tasks.add_argument("action", choices=("list", "check"), nargs="?", default="list")
-    tasks.add_argument("file", nargs="?", help="TOML of a task (check)")
+    tasks.add_argument("action", choices=("list", "check", "fetch"), nargs="?", default="list")
+    tasks.add_argument("file", nargs="?", help="TOML of a task (check); name of a task (fetch: reads its data sets from the hub)")
     transfer = verb(
         "transfer",
         _transfer,
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
         command.add_argument("--seeds", nargs="+", type=int, help="prompt seeds (default: all)")
         command.add_argument("--limit", type=int, help="first N test examples (default: all)")
+        command.add_argument("--insertion", choices=INSERTIONS, help="another way to insert prompts than they were trained with")
     for command in (neurons, correlate):
         command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
     for command in (transfer, correlate):
@@ -180,6 +182,11 @@ def _check(path: str | None) -> int:
 def _tasks(options: argparse.Namespace) -> int:
     if options.action == "check":
         return _check(options.file)
+    if options.action == "fetch":
+        task = Library.open().task(options.file or "")
+        for split in task.splits:
+            print(f"{task.name}, {split}: {len(task.read(split).texts)} rows")
+        return 0
     library = Library.open()
     rows, unread = [], []
     for task in library.tasks.values():
@@ -224,7 +231,7 @@ def _transfer(options: argparse.Namespace) -> None:
 
 def _selection(library: Library, options: argparse.Namespace, baselines: bool = True) -> Selection:
     selection = select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
-                       limit=options.limit, baselines=baselines)  # fmt: skip
+                       limit=options.limit, baselines=baselines, insertion=options.insertion)  # fmt: skip
     check_seeds(library, selection.plm, options.seeds)
     return selection
 
@@ -285,6 +292,7 @@ def _correlate(options: argparse.Namespace) -> None:
             limit=options.limit,
             layers=_layers(options, Library.open()),
             published=options.published,
+            insertion=options.insertion,
             on_progress=_progress,
         ),
         options.format,

@@ -114,11 +114,16 @@ class Library:
         entries = _prompts(folders, plms, tasks, refused)
         return cls(plms, tasks, tuple(entries), tuple(refused), published, flags)
 
-    def tasks_for(self, plm_id: str) -> list[str]:
-        """Tasks that make sense with a PLM: those it has a prompt for, and those with data here that no PLM has one for."""
+    def tasks_for(self, plm_id: str, *, published: bool = False) -> list[str]:
+        """Tasks that make sense with a PLM: those it has a prompt for, and those that no PLM has one for.
+
+        Only those whose data is here, unless results that were ``published`` are asked for.
+        """
         own = {entry.task for entry in self.entries if entry.plm_id == plm_id and entry.kind == "trained"}
+        if published:
+            return [name for name in self.tasks if name in own]
         anyone = {entry.task for entry in self.entries if entry.kind == "trained"}
-        return [name for name, task in self.tasks.items() if name in own or (name not in anyone and task.here("test"))]
+        return [name for name, task in self.tasks.items() if (name in own or name not in anyone) and task.here("test")]
 
     def default_plm(self) -> str | None:
         """The PLM to start with: the smallest that its makers name so, or the first at all."""

@@ -17,7 +17,7 @@ from ptlib.runs.study import Study
 def counts(view: View) -> None:
     """PLMs, prompts, tasks, worker."""
     shelf = data.library()
-    names = shelf.tasks_for(view.plm.id)
+    names = shelf.tasks_for(view.plm.id, published=view.published)
     types = len({shelf.tasks[name].type for name in names})
     workers = supervise.workers(data.store())
     columns = st.columns(4)

@@ -33,7 +33,7 @@ def plms_of(view: View, of: str, all_plms: bool) -> list[PlmInfo]:
 
 def wanted(view: View, entry: PromptEntry) -> bool:
     """Whether the selection takes a prompt: its tasks and seeds, prompts of no task, and everything where nothing was picked."""
-    everything = set(view.sources) == set(data.library().tasks_for(view.plm.id))
+    everything = set(view.sources) == set(data.library().tasks_for(view.plm.id, published=True))
     return entry.kind == "random" or (
         (everything or entry.task in view.sources) and (entry.plm_id != view.plm.id or entry.seed in (*view.seeds, None))
     )
@@ -96,7 +96,7 @@ def body() -> None:
     cells = stimulation_cells(data.library(), view.selection)
     missing = tables.missing(data.store(), cells)
     stimulated = st.session_state.get("of") == "stimulation"
-    components.status(view, len(missing) if stimulated else 0, len(cells))
+    components.status(view, len(missing) if stimulated or view.plm.here else 0, len(cells))
     of, method, dimensions, by, seed = controls()
     if of == "stimulation":
         components.run_panel(view, missing, "stimulations")

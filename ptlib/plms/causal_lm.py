@@ -20,8 +20,6 @@ class CausalLm(Plm):
     ``thunlp`` is not defined for decoders. Padding stands on the right, where no token that is read can see it.
     """
 
-    insertions = ("peft", "openprompt")
-
     def texts(self, task: Task, split: Split, insertion: str) -> Texts:
         halves = [joined(row) for row in split.texts]
         if any(right for _, right in halves):

@@ -25,8 +25,6 @@ class MaskedLm(Plm):
     A neuron is one value of a layer's ``intermediate`` output (after GELU, which keeps the sign).
     """
 
-    insertions = ("thunlp", "openprompt", "peft")
-
     @property
     @abstractmethod
     def encoder(self) -> Any:

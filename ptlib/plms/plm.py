@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch.nn import functional
 
 from ptlib.errors import PromptError, TaskError
 from ptlib.plms.describe import PlmInfo
+from ptlib.prompts.insertion import family_insertions
 
 if TYPE_CHECKING:
     from ptlib.tasks import Split, Task
@@ -63,12 +64,11 @@ class Stimulation(NamedTuple):
 class Plm(ABC):
     """A frozen PLM with its tokenizer."""
 
-    insertions: ClassVar[tuple[str, ...]]
-    """How a prompt can meet its input; the first is the family's own."""
-
     def __init__(self, info: PlmInfo, model: Any, tokenizer: Any, device: str, dtype: str) -> None:
         self.info, self.model, self.tokenizer, self.device, self.dtype = info, model, tokenizer, device, dtype
         self.hidden, self.layers, self.ffn = info.hidden, info.layers, info.ffn
+        self.insertions = family_insertions(info.family)
+        """How a prompt can meet its input; the first is the family's own."""
 
     @abstractmethod
     def texts(self, task: Task, split: Split, insertion: str) -> Texts:

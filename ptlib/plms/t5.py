@@ -28,8 +28,6 @@ class T5Plm(Plm):
     code). Gated: the value that multiplies, act(gate) x up, and activated means gate > 0.
     """
 
-    insertions = ("thunlp", "openprompt", "peft")
-
     def texts(self, task: Task, split: Split, insertion: str) -> Texts:
         most = task.max_length
         if insertion == "openprompt":

@@ -20,3 +20,8 @@ UNKNOWN = "unknown"
 def inert_rows(insertion: str, family: str) -> tuple[int, ...]:
     """Rows of a prompt that never reach the PLM: row 0 under ``thunlp`` on RoBERTa and BERT, overwritten by the mask."""
     return (0,) if insertion == "thunlp" and family in ("roberta", "bert") else ()
+
+
+def family_insertions(family: str) -> tuple[str, ...]:
+    """Insertions that a family of PLMs offers, its own first. Decoders have no mask slot that ``thunlp`` could read."""
+    return ("peft", "openprompt") if family in ("gpt2", "llama") else INSERTIONS

@@ -94,8 +94,8 @@ def stimulations(
 
 def transfer_matrix(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
-    seeds: Sequence[int] | None = None, limit: int | None = None, store: Store | None = None, library: Library | None = None,
-    on_progress: Callable[[queue.Progress], None] = lambda item: None,
+    seeds: Sequence[int] | None = None, limit: int | None = None, insertion: str | None = None, store: Store | None = None,
+    library: Library | None = None, on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Scores of source prompts on target tasks; what is missing is evaluated first, by the worker process.
 
@@ -109,7 +109,7 @@ def transfer_matrix(
         PtlibError: unknown names, unreadable data, or as :func:`complete`.
     """
     store, library = store or Store(), library or Library.open()
-    selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit)
+    selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit, insertion=insertion)
     check_seeds(library, selection.plm, seeds)
     complete(store, plan(library, selection), selection.plm, "api", on_progress)
     return tables.scores(store, library, selection)
@@ -119,13 +119,13 @@ def published_scores(library: Library, plm: str, tasks: Sequence[str] | None = N
     """Published scores of a PLM: see :func:`ptlib.published.scores.scores`. Raises RunError where there are none."""
     if not imported.has_scores(library, plm):
         raise RunError("no published results of this PLM are here", where=plm, mend="Bring them with: ptlib import thunlp FOLDER")
-    names = library.tasks_for(plm)
+    names = library.tasks_for(plm, published=True)
     return imported.scores(library, plm, tasks or names, sources or names)
 
 
 def correlate(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None, limit: int | None = None,
-    layers: Sequence[int] | None = None, published: bool = False, store: Store | None = None, library: Library | None = None,
+    layers: Sequence[int] | None = None, published: bool = False, insertion: str | None = None, store: Store | None = None, library: Library | None = None,
     on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Every indicator against transfer (missing cells are evaluated first): see
@@ -141,9 +141,19 @@ def correlate(
         published_scores(library, plm, tasks, tasks)
         study = load_study(store, library, plm, tasks=tasks, seeds=seeds, published=True)
         return statistics.indicator_table(study.transfer, study.similarities(layers))
-    transfer_matrix(plm, tasks=tasks, sources=tasks, seeds=seeds, limit=limit, store=store, library=library, on_progress=on_progress)
-    stimulations(store, library, select(library, plm, sources=tasks, seeds=seeds, baselines=False), "api", on_progress)
-    study = load_study(store, library, plm, tasks=tasks, seeds=seeds, limit=limit)
+    transfer_matrix(
+        plm,
+        tasks=tasks,
+        sources=tasks,
+        seeds=seeds,
+        limit=limit,
+        insertion=insertion,
+        store=store,
+        library=library,
+        on_progress=on_progress,
+    )
+    stimulations(store, library, select(library, plm, sources=tasks, seeds=seeds, baselines=False, insertion=insertion), "api", on_progress)
+    study = load_study(store, library, plm, tasks=tasks, seeds=seeds, limit=limit, insertion=insertion)
     if not study.tasks:
         raise RunError("no task has an own prompt of every seed", where=plm, mend="Choose other tasks or seeds.")
     return statistics.indicator_table(study.transfer, study.similarities(layers))

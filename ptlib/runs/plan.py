@@ -11,6 +11,8 @@ from typing import Literal
 
 from ptlib.errors import RunError
 from ptlib.library import Library, PromptEntry
+from ptlib.plms.describe import PlmInfo
+from ptlib.prompts.insertion import family_insertions
 
 Kind = Literal["score", "stimulation"]
 VERSIONS: dict[str, str] = {"score": "2", "stimulation": "1"}
@@ -68,11 +70,14 @@ class Selection:
     split: str = "test"
     limit: int | None = None
     dtype: str = "float32"
+    insertion: str | None = None
+    """None: each prompt as it was trained; another one is part of the cells' keys."""
 
 
 def select(
     library: Library, plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None, baselines: bool = True, split: str = "test", limit: int | None = None,
+    insertion: str | None = None, dtype: str = "float32",
 ) -> Selection:  # fmt: skip
     """A selection by what is usually asked for: sources (tasks the prompts were trained on), seeds, targets.
 
@@ -84,9 +89,13 @@ def select(
     plm = plm or library.default_plm()
     if plm is None:
         raise RunError("there is no PLM in the library", where="library", mend="Run: ptlib zoo build")
-    library.plm(plm)
+    offered = family_insertions(library.plm(plm).family)
+    if insertion is not None and insertion not in offered:
+        raise RunError(
+            "this insertion is not defined for the PLM's family", where=plm, found=repr(insertion), expected=f"one of {list(offered)}"
+        )
     names = [library.task(name).name for name in (library.tasks_for(plm) if tasks is None else tasks)]
-    wanted = set(library.tasks_for(plm) if sources is None else sources)
+    wanted = set(library.tasks_for(plm, published=True) if sources is None else sources)
     trained = library.prompts(plm, ("trained",))
     for name in wanted - {entry.task for entry in trained}:
         library.task(name)
@@ -94,7 +103,7 @@ def select(
                if entry.task in wanted and (seeds is None or entry.seed in seeds)]  # fmt: skip
     if baselines:
         prompts += [entry.name for entry in library.prompts(plm, ("random",))] + [""]
-    return Selection(plm, tuple(prompts), tuple(names), split, limit)
+    return Selection(plm, tuple(prompts), tuple(names), split, limit, dtype, insertion)
 
 
 def check_seeds(library: Library, plm: str, seeds: Sequence[int] | None) -> None:
@@ -120,7 +129,7 @@ def score_cells(library: Library, selection: Selection) -> list[Cell]:
         digest = task.digest(selection.split, selection.limit)
         for entry in entries:
             cells.append(Cell("score", plm.id, plm.fingerprint, entry.digest if entry else "", entry.name if entry else "",
-                              entry.insertion if entry else "thunlp", selection.dtype, name, digest, selection.split,
+                              _insertion(selection, entry, plm), selection.dtype, name, digest, selection.split,
                               selection.limit))  # fmt: skip
     return cells
 
@@ -129,13 +138,17 @@ def stimulation_cells(library: Library, selection: Selection) -> list[Cell]:
     """One stimulation for every prompt of the selection; "no prompt" has none."""
     plm = library.plm(selection.plm)
     entries = [_entry(library, name, selection) for name in selection.prompts if name]
-    return [Cell("stimulation", plm.id, plm.fingerprint, entry.digest, entry.name, entry.insertion, selection.dtype)
+    return [Cell("stimulation", plm.id, plm.fingerprint, entry.digest, entry.name, _insertion(selection, entry, plm), selection.dtype)
             for entry in entries]  # fmt: skip
 
 
 def plan(library: Library, selection: Selection) -> list[Cell]:
     """All cells of a selection: stimulations first, since they are cheap and ON needs them."""
     return stimulation_cells(library, selection) + score_cells(library, selection)
+
+
+def _insertion(selection: Selection, entry: PromptEntry | None, plm: PlmInfo) -> str:
+    return selection.insertion or (entry.insertion if entry else family_insertions(plm.family)[0])
 
 
 def _entry(library: Library, name: str, selection: Selection) -> PromptEntry | None:

@@ -83,6 +83,7 @@ def embeddings(entries: Sequence[PromptEntry]) -> np.ndarray:
 def load_study(
     store: Store, library: Library, plm: str, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None,
     split: str = "test", limit: int | None = None, published: bool = False,
+    insertion: str | None = None,
 ) -> Study:  # fmt: skip
     """Everything the store holds for a PLM's own prompts of some tasks and seeds; or the scores that came with an import.
 
@@ -94,8 +95,12 @@ def load_study(
     entries = library.prompts(plm, ("trained",))
     seeds = sorted({entry.seed for entry in entries if entry.seed is not None} if seeds is None else set(seeds))
     own = {(entry.seed, entry.task): entry for entry in entries}
-    names = [name for name in (library.tasks_for(plm) if tasks is None else tasks) if all((seed, name) in own for seed in seeds)]
-    selection = select(library, plm, tasks=names, sources=names, seeds=seeds, split=split, limit=limit)
+    names = [
+        name
+        for name in (library.tasks_for(plm, published=published) if tasks is None else tasks)
+        if all((seed, name) in own for seed in seeds)
+    ]
+    selection = select(library, plm, tasks=names, sources=names, seeds=seeds, split=split, limit=limit, insertion=insertion)
     table = imported.scores(library, plm, names, names) if published else tables.scores(store, library, selection)
     grid = [[own[seed, name] for name in names] for seed in seeds]
     transfer = np.array([tables.score_matrix(table, [entry.name for entry in row], names) for row in grid])
@@ -108,7 +113,7 @@ def load_study(
     values = embeddings([entry for row in grid for entry in row]) if names and seeds else np.empty((0,))
     values = values.reshape(len(seeds), len(names), *values.shape[1:])
     family = library.plm(plm).family
-    inert = tuple(sorted({row for line in grid for entry in line for row in inert_rows(entry.insertion, family)}))
+    inert = tuple(sorted({row for line in grid for entry in line for row in inert_rows(insertion or entry.insertion, family)}))
     own_missing = {entry.digest for row in grid for entry in row}
     return Study(
         plm, names, [library.task(name).type for name in names], seeds, transfer,
