@@ -98,6 +98,40 @@ def _frame(fig: go.Figure, cell: tuple[int, int], lines: Sequence[tuple[str, flo
         fig.add_shape(type="rect", x0=column - 0.48, x1=column + 0.48, y0=row - 0.45, y1=row + 0.45, line={"color": tint, "width": width})
 
 
+DIVERGING = ("#67001F", "#B2182B", "#D6604D", "#F4A582", "#FDDBC7", "#F7F7F7", "#D1E5F0", "#92C5DE", "#4393C3", "#2166AC", "#053061")
+"""RdBu of ColorBrewer: red is lower than published, blue is higher."""
+
+
+def difference(measured: np.ndarray, published: np.ndarray, sources: Axis, targets: Axis, mode: Mode) -> go.Figure:
+    """Measured minus published scores of source prompts (rows) on target tasks (columns).
+
+    Args:
+        measured, published: (sources, targets), NaN where missing.
+    """
+    gap = measured - published
+    rows, columns = gap.shape
+    most = max(0.05, float(np.nanmax(np.abs(gap), initial=0.05)))
+    fig = figure(mode, height=125 + 28 * rows)
+    notes = [[f"<b>{safe(one)}</b> on <b>{safe(two)}</b><br>measured {measured[r, c]:.3f}, published {published[r, c]:.3f}"
+              if np.isfinite(gap[r, c]) else f"<b>{safe(one)}</b> on <b>{safe(two)}</b><br>not both there"
+              for c, two in enumerate(targets.names)] for r, one in enumerate(sources.names)]  # fmt: skip
+    fig.add_heatmap(
+        z=gap.astype(np.float32), zmin=-most, zmax=most, colorscale=list(DIVERGING), hoverinfo="text", hovertext=notes, xgap=1, ygap=1,
+        text=[[f"{value:+.2f}" if np.isfinite(value) else "" for value in row] for row in gap],
+        texttemplate="%{text}" if columns <= WRITE_NUMBERS else None, colorbar=colour_bar(tickformat="+.2f"),
+    )  # fmt: skip
+    _type_strips(fig, sources, targets, mode)
+    fig.update_xaxes(tickvals=list(range(columns)), ticktext=[label(name) for name in targets.names], autotickangles=[-40, -65, -90],
+                     range=[-0.5, columns - 0.5], title="target task", showgrid=False, fixedrange=True)  # fmt: skip
+    fig.update_yaxes(tickvals=list(range(rows)), ticktext=[label(name) for name in sources.names], ticklabelstandoff=11,
+                     range=[rows - 0.5, -0.5], title="source prompt", showgrid=False, fixedrange=True)  # fmt: skip
+    type_key(fig, [*sources.types, *targets.types], symbols=False)
+    head_room(fig, "measured − published")
+    there = np.isfinite(gap)
+    words = f"on average {np.nanmean(gap):+.3f}, at most {np.nanmax(np.abs(gap)):.3f} apart" if there.any() else "none of them there twice"
+    return describe(fig, f"Measured minus published scores, {rows} source prompts by {columns} target tasks: {words}.")
+
+
 def transfer_matrix(
     values: np.ndarray, sources: Axis, targets: Axis, *, low: np.ndarray, high: np.ndarray, count: np.ndarray,
     own: Sequence[tuple[int, int]], relative: bool, mode: Mode, selected: tuple[int, int] | None = None, spread: str = "95 % interval",
@@ -131,7 +165,11 @@ def transfer_matrix(
     )  # fmt: skip
     notes = [
         f"<b>{safe(sources.names[r])}</b> on <b>{safe(targets.names[c])}</b><br>"
-        + (f"{what} {v:.3f}<br>{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}<br>click for details" if np.isfinite(v) else "not computed yet")
+        + (
+            f"{what} {v:.3f}<br>{f'{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}' if np.isfinite(k) else spread}<br>click for details"
+            if np.isfinite(v)
+            else "not computed yet"
+        )
         for r, c, v, lo, hi, k in zip(y, x, values.ravel(), low.ravel(), high.ravel(), count.ravel(), strict=True)
     ]
     # Small markers and no limit of distance: a click anywhere in a cell of any size finds the nearest, which is its own.

@@ -41,7 +41,8 @@ def prompt_table(shelf: Library, entries: list[PromptEntry]) -> pd.DataFrame:
 def body() -> None:
     view: View = st.session_state["view"]
     st.title("Library")
-    shelf = data.library()
+    shelf, lacking = data.library(), data.missing(view)
+    components.status(view, len(lacking.missing), lacking.total)
     everyone = st.toggle("Prompts of every PLM", key="everyone", bind="query-params")
     entries = shelf.prompts(None if everyone else view.plm.id)
     table = prompt_table(shelf, entries)

@@ -10,10 +10,13 @@ from dashboard.selection import View
 from dashboard.theme import type_order
 from ptlib.analysis import relative
 from ptlib.errors import StoreError
+from ptlib.published import scores as published
+from ptlib.published.scores import has_scores
 from ptlib.runs.tables import NO_PROMPT
 from ptlib.tasks import metrics
 
 RANDOM = "random prompts"
+AGAINST = "measured − published"
 # The target's own prompt of another PLM, as it is or through a projector.
 FOREIGN = ("direct", "projected")
 
@@ -43,7 +46,12 @@ def grid(shown: pd.DataFrame, rows: list[str], columns: list[str], column: str, 
 
 
 def matrix_part(view: View, table: pd.DataFrame) -> None:
-    what = st.segmented_control("Show", ["score", "relative performance"], default="score", key="show", bind="query-params", required=True)
+    both = has_scores(data.library(), view.plm.id) and not view.published
+    choices = ["score", "relative performance", *([AGAINST] if both else [])]
+    what = st.segmented_control("Show", choices, default="score", key="show", bind="query-params", required=True)
+    if what == AGAINST:
+        against_published(view, table)
+        return
     relatively = what == "relative performance"
     column = "relative" if relatively else "value"
     sources, targets = by_type(view.sources), by_type(view.tasks)
@@ -81,6 +89,20 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     if picked:
         detail(view, shown, rows[picked[0]], targets.names[picked[1]])
     blocks(view)
+
+
+def against_published(view: View, table: pd.DataFrame) -> None:
+    """Measured and published scores of the same prompts, and their difference."""
+    sources, targets = by_type(view.sources), by_type(view.tasks)
+    told = published.scores(data.library(), view.plm.id, targets.names, sources.names)
+    ours, theirs = (grid(rows_of(view, part), sources.names, targets.names, "value", "mean") for part in (table, told))
+    beside = pd.DataFrame([{"source": source, "target": target, "published": theirs[row, column], "measured": ours[row, column],
+                            "difference": ours[row, column] - theirs[row, column]}
+                           for row, source in enumerate(sources.names) for column, target in enumerate(targets.names)])  # fmt: skip
+    components.show(matrix.difference(ours, theirs, sources, targets, view.mode), "measured-published",
+                    f"Measured minus published score of each source prompt (row) on each task (column), {view.n}. Published values rest on "
+                    "another n (a multiple of 64, the last batch dropped) and a random order; n was not recorded.", table=beside)  # fmt: skip
+    st.dataframe(beside.round(4), hide_index=True, width="stretch")
 
 
 def _picked(rows: list[str], columns: list[str]) -> tuple[int, int] | None:

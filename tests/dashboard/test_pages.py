@@ -13,7 +13,7 @@ from ptlib.runs.execute import Executor
 from ptlib.store import Store
 
 APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
-PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "runs")
+PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs")
 
 
 @pytest.fixture(scope="module")

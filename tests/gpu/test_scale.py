@@ -82,13 +82,19 @@ def plm_of(name):
 def test_evaluation_and_stimulation(name, tmp_path):
     plm = plm_of(name)
     rng = np.random.default_rng(0)
-    rows = [{"text": " ".join(map(str, rng.integers(10, 30000, rng.integers(LENGTH // 2, LENGTH)))), "label": str(rng.integers(2))} for _ in range(EXAMPLES)]
+    rows = [
+        {"text": " ".join(map(str, rng.integers(10, 30000, rng.integers(LENGTH // 2, LENGTH)))), "label": str(rng.integers(2))}
+        for _ in range(EXAMPLES)
+    ]
     (tmp_path / "test.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     (tmp_path / "t.toml").write_text('name = "t"\ntype = "x"\nfields = ["text"]\nlabel_field = "label"\nlabels = ["0", "1"]\n'
                                      'label_words = ["17", "19"]\nlabel_ids = [17, 19]\n[splits]\ntest = "test.jsonl"\n')  # fmt: skip
     task = load_task(tmp_path / "t.toml")
     scale = 0.02 if name == "llama-7b" else 0.5
-    prompts = [SoftPrompt(rng.normal(0, scale, (100, plm.hidden)).astype(np.float32), f"p{number}", "", "t", insertion=plm.insertions[0]) for number in range(2)]
+    prompts = [
+        SoftPrompt(rng.normal(0, scale, (100, plm.hidden)).astype(np.float32), f"p{number}", "", "t", insertion=plm.insertions[0])
+        for number in range(2)
+    ]
     torch.cuda.reset_peak_memory_stats()
     first, second = evaluate(plm, prompts, task, tokens_per_batch=65536)
     states = stimulate(plm, prompts)

@@ -22,7 +22,14 @@ def folders(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("family", "known_as", "gated"),
-    [("bert", "bert", False), ("t5", "t5", False), ("t5-gated", "t5", True), ("gpt2", "gpt2", False), ("llama", "llama", True), ("qwen3", "llama", True)],
+    [
+        ("bert", "bert", False),
+        ("t5", "t5", False),
+        ("t5-gated", "t5", True),
+        ("gpt2", "gpt2", False),
+        ("llama", "llama", True),
+        ("qwen3", "llama", True),
+    ],
 )
 def test_described_by_its_config(folders, family, known_as, gated):
     info = describe(folders[family])
@@ -52,7 +59,9 @@ def test_weights_in_parts_are_the_same_plm(folders, tmp_path):
 
 def test_weights_that_do_not_fit_are_refused_before_they_are_loaded(folders, monkeypatch):
     monkeypatch.setattr(device, "free_memory", lambda name: 1000)
-    with pytest.raises(PlmError, match=r"do not fit into the memory of cpu \(found 0.0 GiB free, expected .* GiB for [\d,]+ parameters in float32\)"):
+    with pytest.raises(
+        PlmError, match=r"do not fit into the memory of cpu \(found 0.0 GiB free, expected .* GiB for [\d,]+ parameters in float32\)"
+    ):
         load(folders["gpt2"], device="cpu")
 
 
@@ -64,7 +73,10 @@ def test_a_folder_is_linked_into_the_library(folders, tmp_path, monkeypatch):
     assert add(str(folders["qwen3"]), tmp_path / "mine").id == "qwen3"
 
 
-@pytest.mark.parametrize(("name", "message"), [("nobody/no-such-model", "hub is not asked"), ("/no/such/folder", "neither a folder nor a hub id"), ("a b", "neither")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("nobody/no-such-model", "hub is not asked"), ("/no/such/folder", "neither a folder nor a hub id"), ("a b", "neither")],
+)
 def test_what_is_not_here_is_a_sentence(tmp_path, name, message):
     with pytest.raises(PlmError, match=message):
         add(name, tmp_path)
