@@ -65,7 +65,7 @@ def study(view) -> Study:
         seeds=view.seeds,
         limit=view.limit,
         published=view.published,
-        insertion=view.selection.insertion,
+        insertion=view.selection.insertion, dtype=view.selection.dtype,
     )
 
 

@@ -11,6 +11,7 @@ from ptlib.analysis.indicators import INDICATORS
 from ptlib.errors import RunError
 from ptlib.library import Library
 from ptlib.plms import PlmInfo
+from ptlib.plms.device import DTYPES
 from ptlib.prompts import family_insertions
 from ptlib.published.scores import has_scores
 from ptlib.runs import Selection, select
@@ -104,13 +105,15 @@ def sidebar(library: Library) -> View:
         ways = family_insertions(plm.family)
         way = st.selectbox("Insertion", [AS_TRAINED, *ways], key="insertion", bind="query-params", disabled=published,
                            help="How a prompt meets the input. Another way than it was trained with is measured apart.")  # fmt: skip
+        dtype = st.selectbox("Precision", DTYPES, key="dtype", bind="query-params", disabled=published,
+                             help="Of the PLM's weights. Results of each precision are kept apart.")  # fmt: skip
         st.segmented_control(
             "Figures save as", IMAGES, default=IMAGES[0], key="image", bind="query-params", required=True,
             help="The camera in a figure's toolbar: 6.75 inches wide, SVG as vectors, PNG at 300 dots an inch.",
         )  # fmt: skip
     chosen = sorted(seeds or have)
     picked = select(library, plm_id, tasks=tasks or names, sources=sources or trained, seeds=chosen, limit=LIMITS[limit],
-                    insertion=None if way == AS_TRAINED else way)  # fmt: skip
+                    insertion=None if way == AS_TRAINED else way, dtype=dtype)  # fmt: skip
     return View(plm, tasks or names, sources or trained, chosen, LIMITS[limit], indicator,
                 [layer - 1 for layer in layers] or None, picked, mode(), published)  # fmt: skip
 

@@ -17,6 +17,7 @@ from ptlib import __version__
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
+from ptlib.plms.device import DTYPES
 from ptlib.prompts.insertion import INSERTIONS
 from ptlib.runs import Selection, api, check_seeds, plan, queue, select, supervise, tables
 from ptlib.runs.study import embeddings
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
         command.add_argument("--seeds", nargs="+", type=int, help="prompt seeds (default: all)")
         command.add_argument("--limit", type=int, help="first N test examples (default: all)")
+        command.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="precision of the PLM (default: float32)")
         command.add_argument("--insertion", choices=INSERTIONS, help="another way to insert prompts than they were trained with")
     for command in (neurons, correlate):
         command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
@@ -231,7 +233,7 @@ def _transfer(options: argparse.Namespace) -> None:
 
 def _selection(library: Library, options: argparse.Namespace, baselines: bool = True) -> Selection:
     selection = select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
-                       limit=options.limit, baselines=baselines, insertion=options.insertion)  # fmt: skip
+                       limit=options.limit, baselines=baselines, insertion=options.insertion, dtype=options.dtype)  # fmt: skip
     check_seeds(library, selection.plm, options.seeds)
     return selection
 
@@ -293,6 +295,7 @@ def _correlate(options: argparse.Namespace) -> None:
             layers=_layers(options, Library.open()),
             published=options.published,
             insertion=options.insertion,
+            dtype=options.dtype,
             on_progress=_progress,
         ),
         options.format,

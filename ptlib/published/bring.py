@@ -19,6 +19,8 @@ from ptlib.prompts.scan import Found, scan
 from ptlib.published.results import read_results
 
 TABLE = "results.csv"
+MOST = 2000
+"""Prompts that one import takes: all are compared with all, and every page lists them."""
 
 
 class Brought(NamedTuple):
@@ -71,6 +73,10 @@ def _bring(source: Path, into: Path, plm: str | None, insertion: str | None, res
     kept: list[tuple[str, Path, SoftPrompt]] = []
     for count, item in enumerate(_items(source, results), 1):
         on_item(count)
+        if len(kept) == MOST:
+            refused.append(Refused(str(source), f"More than {MOST:,} prompts are in this folder; the first {MOST:,} were taken. Import its sub-folders "
+                                   "one by one, each with a --name of its own."))  # fmt: skip
+            break
         if isinstance(item, Refused):
             refused.append(item)
             continue

@@ -94,7 +94,7 @@ def stimulations(
 
 def transfer_matrix(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
-    seeds: Sequence[int] | None = None, limit: int | None = None, insertion: str | None = None, store: Store | None = None,
+    seeds: Sequence[int] | None = None, limit: int | None = None, insertion: str | None = None, dtype: str = "float32", store: Store | None = None,
     library: Library | None = None, on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Scores of source prompts on target tasks; what is missing is evaluated first, by the worker process.
@@ -109,7 +109,7 @@ def transfer_matrix(
         PtlibError: unknown names, unreadable data, or as :func:`complete`.
     """
     store, library = store or Store(), library or Library.open()
-    selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit, insertion=insertion)
+    selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit, insertion=insertion, dtype=dtype)
     check_seeds(library, selection.plm, seeds)
     complete(store, plan(library, selection), selection.plm, "api", on_progress)
     return tables.scores(store, library, selection)
@@ -125,7 +125,7 @@ def published_scores(library: Library, plm: str, tasks: Sequence[str] | None = N
 
 def correlate(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None, limit: int | None = None,
-    layers: Sequence[int] | None = None, published: bool = False, insertion: str | None = None, store: Store | None = None, library: Library | None = None,
+    layers: Sequence[int] | None = None, published: bool = False, insertion: str | None = None, dtype: str = "float32", store: Store | None = None, library: Library | None = None,
     on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Every indicator against transfer (missing cells are evaluated first): see
@@ -152,8 +152,14 @@ def correlate(
         library=library,
         on_progress=on_progress,
     )
-    stimulations(store, library, select(library, plm, sources=tasks, seeds=seeds, baselines=False, insertion=insertion), "api", on_progress)
-    study = load_study(store, library, plm, tasks=tasks, seeds=seeds, limit=limit, insertion=insertion)
+    stimulations(
+        store,
+        library,
+        select(library, plm, sources=tasks, seeds=seeds, baselines=False, insertion=insertion, dtype=dtype),
+        "api",
+        on_progress,
+    )
+    study = load_study(store, library, plm, tasks=tasks, seeds=seeds, limit=limit, insertion=insertion, dtype=dtype)
     if not study.tasks:
         raise RunError("no task has an own prompt of every seed", where=plm, mend="Choose other tasks or seeds.")
     return statistics.indicator_table(study.transfer, study.similarities(layers))

@@ -83,7 +83,7 @@ def embeddings(entries: Sequence[PromptEntry]) -> np.ndarray:
 def load_study(
     store: Store, library: Library, plm: str, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None,
     split: str = "test", limit: int | None = None, published: bool = False,
-    insertion: str | None = None,
+    insertion: str | None = None, dtype: str = "float32",
 ) -> Study:  # fmt: skip
     """Everything the store holds for a PLM's own prompts of some tasks and seeds; or the scores that came with an import.
 
@@ -100,7 +100,7 @@ def load_study(
         for name in (library.tasks_for(plm, published=published) if tasks is None else tasks)
         if all((seed, name) in own for seed in seeds)
     ]
-    selection = select(library, plm, tasks=names, sources=names, seeds=seeds, split=split, limit=limit, insertion=insertion)
+    selection = select(library, plm, tasks=names, sources=names, seeds=seeds, split=split, limit=limit, insertion=insertion, dtype=dtype)
     table = imported.scores(library, plm, names, names) if published else tables.scores(store, library, selection)
     grid = [[own[seed, name] for name in names] for seed in seeds]
     transfer = np.array([tables.score_matrix(table, [entry.name for entry in row], names) for row in grid])

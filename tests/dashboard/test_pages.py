@@ -76,7 +76,7 @@ def test_full_cache(app, full_cache, page):
     assert not test.error
     assert "complete" in text(test)
     assert not any(button.label.startswith("Run missing") for button in test.button)
-    least = {"overview": 2, "transfer": 2, "neurons": 3, "correlation": 2, "prompt_space": 1, "runs": 0}
+    least = {"overview": 2, "transfer": 2, "neurons": 3, "correlation": 2, "prompt_space": 1, "shelf": 0, "runs": 0}
     assert len(test.get("plotly_chart")) >= least[page]
     if page == "runs":
         assert "54 of 54 done" in "".join(str(item.proto) for item in test.get("progress"))

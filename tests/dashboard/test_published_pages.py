@@ -69,6 +69,18 @@ def test_the_library_lists_prompts_with_shape_norm_and_source(app):
     assert table["source file"].str.endswith("task_prompt").all()
 
 
+def test_one_matrix_of_several_names_is_one_row(app, cache):
+    folder = cache / "imports" / "authors" / "prompts" / "roberta-base"
+    again = folder / "z-again.safetensors"
+    again.write_bytes((folder / "imdb.safetensors").read_bytes())
+    try:
+        table = app("shelf").dataframe[0].value
+    finally:
+        again.unlink()
+    assert len(table) == 6
+    assert table.set_index("prompt").loc["roberta-base/imdb", "also called"] == "roberta-base/z-again"
+
+
 def test_difference_figure():
     axis = matrix.Axis(["a", "b"], ["x", "y"])
     measured, told = np.array([[0.5, 0.6], [np.nan, 0.9]]), np.array([[0.4, 0.6], [0.1, 1.0]])

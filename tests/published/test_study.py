@@ -152,3 +152,28 @@ def test_the_published_study(published, tmp_path, monkeypatch):
         assert (round(effect.same.value, 2), round(effect.other.value, 2)) == (same, other)
     assert "collapsed" in library.flags["roberta-base/imdb-from-t5-base"]
     assert "all but zero" in library.flags["t5-base/random"]
+
+
+def test_ten_thousand_prompts_are_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("ptlib.published.bring.MOST", 5)
+    for number in range(9):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        torch.save(torch.randn(3, 8), tmp_path / "in" / f"p{number}.pt")
+    found = bring(tmp_path / "in", tmp_path / "out", plm="my-plm")
+    assert found.prompts == 5
+    assert "the first 5 were taken" in found.refused[-1].reason
+
+
+def test_one_matrix_of_several_names_is_one_prompt(tmp_path):
+    from ptlib.plms.describe import HUB
+
+    values = torch.randn(3, 768)
+    for task in ("IMDB", "SST2"):
+        place = tmp_path / "in" / f"{task}PromptRoberta"
+        place.mkdir(parents=True)
+        torch.save(values, place / "task_prompt")
+    assert bring(tmp_path / "in", tmp_path / "cache" / "authors").copies == 1
+    library = Library.open([tmp_path / "cache" / "authors"])
+    assert {entry.plm for entry in library.entries} == {f"{HUB}roberta-base"}
+    assert len({entry.digest for entry in library.entries}) == 1
+    assert "collapsed onto sst2" in library.flags["roberta-base/imdb"]
