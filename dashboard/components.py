@@ -84,6 +84,16 @@ def without_weights(view: View) -> None:
     )
 
 
+def no_tasks(view: View) -> bool:
+    """Whether nothing can be measured for want of data; says so, with the command that changes it."""
+    if view.tasks:
+        return False
+    names = data.library().tasks_for(view.plm.id, published=True)
+    st.info("No data of this PLM's tasks is here. " + (f"Fetch it with `./run.sh ptlib tasks fetch {names[0]}`." if names else
+            f"Bring prompts with `./run.sh ptlib import prompts FOLDER --plm {view.plm.id}`, and tasks in a folder named by PTLIB_LIBRARY."))  # fmt: skip
+    return True
+
+
 def run_panel(view: View, missing: list[Cell], what: str = "cells") -> None:
     """Either the open run with its progress, or what is missing and the button that runs it."""
     if missing and not view.plm.here:

@@ -65,7 +65,8 @@ def study(view) -> Study:
         seeds=view.seeds,
         limit=view.limit,
         published=view.published,
-        insertion=view.selection.insertion, dtype=view.selection.dtype,
+        insertion=view.selection.insertion,
+        dtype=view.selection.dtype,
     )
 
 

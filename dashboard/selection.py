@@ -123,5 +123,6 @@ def _published(library: Library, plm: PlmInfo) -> bool:
         return False
     if not plm.here:
         return True
-    return st.segmented_control("Results", ["measured", "published"], default="measured", key="results", bind="query-params", required=True,
+    first = "measured" if library.tasks_for(plm.id) else "published"
+    return st.segmented_control("Results", ["measured", "published"], default=first, key="results", bind="query-params", required=True,
                                 help="Measured here, or as they came with an import. The two are never mixed.") == "published"  # fmt: skip

@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--insertion", choices=INSERTIONS, help="another way to insert prompts than they were trained with")
     for command in (neurons, correlate):
         command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
+    correlate.add_argument("--diagonal", action="store_true", help="count prompts on their own task too")
     for command in (transfer, correlate):
         command.add_argument("--published", action="store_true", help="results that came with an import, nothing is evaluated")
     verbs.add_parser("import", help="thunlp | prompts: bring foreign prompts and results in", add_help=False)
@@ -294,6 +295,7 @@ def _correlate(options: argparse.Namespace) -> None:
             limit=options.limit,
             layers=_layers(options, Library.open()),
             published=options.published,
+            diagonal=options.diagonal,
             insertion=options.insertion,
             dtype=options.dtype,
             on_progress=_progress,

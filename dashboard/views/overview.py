@@ -34,7 +34,7 @@ def counts(view: View) -> None:
 def baseline_figure(view: View, study: Study) -> None:
     own = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
     table = pd.DataFrame({"task": study.tasks, "type": study.types, "own": own,
-                          "random": np.nanmean(study.random, axis=0), "none": study.none})  # fmt: skip
+                          "random": np.nanmean(study.random, axis=0) if len(study.random) else np.nan, "none": study.none})  # fmt: skip
     order = type_order(study.types)
     table = table.sort_values("type", key=lambda kinds: kinds.map(order.index), kind="stable")
     gap = (table.own - table.random).mean()
@@ -85,7 +85,9 @@ def body() -> None:
     counts(view)
     components.run_panel(view, lacking.missing)
     study = data.study(view)
-    if not np.isfinite(study.transfer).any():
+    if components.no_tasks(view):
+        pass
+    elif not np.isfinite(study.transfer).any():
         st.info("Nothing has been evaluated for this selection yet. Run the missing cells; the findings appear here.")
     else:
         left, right = st.columns([3, 2], gap="large")

@@ -203,7 +203,8 @@ def body() -> None:
     lacking = data.missing(view)
     components.status(view, len(lacking.missing), lacking.total)
     components.run_panel(view, lacking.missing)
-    matrix_part(view, data.scores(view))
+    if not components.no_tasks(view):
+        matrix_part(view, data.scores(view))
 
 
 components.guard(body)

@@ -125,12 +125,12 @@ def published_scores(library: Library, plm: str, tasks: Sequence[str] | None = N
 
 def correlate(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None, limit: int | None = None,
-    layers: Sequence[int] | None = None, published: bool = False, insertion: str | None = None, dtype: str = "float32", store: Store | None = None, library: Library | None = None,
+    layers: Sequence[int] | None = None, published: bool = False, diagonal: bool = False, insertion: str | None = None, dtype: str = "float32", store: Store | None = None, library: Library | None = None,
     on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Every indicator against transfer (missing cells are evaluated first): see
     :func:`ptlib.analysis.statistics.indicator_table`. ``layers`` (from 0) restricts ON; ``published`` takes
-    the scores that came with an import and evaluates nothing."""
+    the scores that came with an import and evaluates nothing; ``diagonal`` counts prompts on their own task too."""
     store, library = store or Store(), library or Library.open()
     plm = plm or str(library.default_plm())
     count = library.plm(plm).layers
@@ -140,7 +140,7 @@ def correlate(
     if published:
         published_scores(library, plm, tasks, tasks)
         study = load_study(store, library, plm, tasks=tasks, seeds=seeds, published=True)
-        return statistics.indicator_table(study.transfer, study.similarities(layers))
+        return statistics.indicator_table(study.transfer, study.similarities(layers), diagonal=diagonal)
     transfer_matrix(
         plm,
         tasks=tasks,
@@ -162,4 +162,4 @@ def correlate(
     study = load_study(store, library, plm, tasks=tasks, seeds=seeds, limit=limit, insertion=insertion, dtype=dtype)
     if not study.tasks:
         raise RunError("no task has an own prompt of every seed", where=plm, mend="Choose other tasks or seeds.")
-    return statistics.indicator_table(study.transfer, study.similarities(layers))
+    return statistics.indicator_table(study.transfer, study.similarities(layers), diagonal=diagonal)

@@ -103,7 +103,11 @@ def load_study(
     selection = select(library, plm, tasks=names, sources=names, seeds=seeds, split=split, limit=limit, insertion=insertion, dtype=dtype)
     table = imported.scores(library, plm, names, names) if published else tables.scores(store, library, selection)
     grid = [[own[seed, name] for name in names] for seed in seeds]
-    transfer = np.array([tables.score_matrix(table, [entry.name for entry in row], names) for row in grid])
+    if published:
+        # Results name the source task, not a prompt's file.
+        transfer = np.array([tables.score_matrix(table.assign(prompt=table["source"]), names, names)])
+    else:
+        transfer = np.array([tables.score_matrix(table, [entry.name for entry in row], names) for row in grid])
     drawn = list(table.loc[table["kind"] == "random", "prompt"].unique())
     stimulation, present, missing = tables.stimulations(store, library, selection)
     place = {cell.prompt: number for number, cell in enumerate(present)}

@@ -5,7 +5,7 @@ Exact match, token F1 (SQuAD's own normalisation) and ROUGE come from torchmetri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,15 +14,18 @@ from ptlib.tasks.metrics import Interval
 BATCH = 64
 
 
-def scores(metric: str, answers: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+def scores(
+    metric: str, answers: Sequence[str], references: Sequence[Sequence[str]], tokens: Callable[[str], Sequence[str | int]] = str.split,
+) -> np.ndarray:  # fmt: skip
     """(n,) float64 in [0, 1]: each answer against the best of its references.
 
     Args:
         metric: "exact_match", "f1", "rouge1", "rouge2" or "rougeL" (F-measures), or "bleu_floored" (each example's BLEU
-            before :func:`bleu_floored` floors the batches; tokens are split at spaces).
+            before :func:`bleu_floored` floors the batches).
+        tokens: what BLEU counts; the released code counts the PLM's own.
     """
     if metric == "bleu_floored":
-        return np.array([_bleu(answer.split(), right[0].split()) for answer, right in zip(answers, references, strict=True)])
+        return np.array([_bleu(tokens(answer), tokens(right[0])) for answer, right in zip(answers, references, strict=True)])
     one = _squad if metric in ("exact_match", "f1") else _rouge
     return np.array([one(metric, answer, right) for answer, right in zip(answers, references, strict=True)])
 

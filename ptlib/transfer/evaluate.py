@@ -201,7 +201,9 @@ def _scored(
 def _read(
     plm: Plm, prompt: SoftPrompt | None, task: Task, data: Tokens, answers: np.ndarray, seconds: float, tokens: int, halvings: int,
 ) -> Evaluation:  # fmt: skip
-    values = text_metrics.scores(task.metric, list(answers), data.references)
+    values = text_metrics.scores(
+        task.metric, list(answers), data.references, lambda text: plm.tokenizer(text, add_special_tokens=False)["input_ids"]
+    )
     interval = text_metrics.mean_interval(values)
     none = np.empty(0, np.int16)
     return Evaluation(

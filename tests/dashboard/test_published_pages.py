@@ -7,7 +7,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import matrix
 from dashboard.theme import alt_text
+from ptlib.library import Library
 from ptlib.published.bring import bring
+from ptlib.runs import plan, select
+from ptlib.runs.execute import Executor
+from ptlib.store import Store
 from tests.dashboard.test_pages import APP, text
 from tests.published.test_study import checkout
 
@@ -89,3 +93,43 @@ def test_difference_figure():
     assert fig.data[0].zmin == -fig.data[0].zmax
     assert "not both there" in fig.data[0].hovertext[1][0]
     assert "at most 0.100 apart" in alt_text(fig)
+
+
+def work(store, library, cells):
+    for batch in {cell.batch for cell in cells}:
+        yield from Executor(store, library, "cpu").execute([cell for cell in cells if cell.batch == batch], lambda: False)
+
+
+def test_measured_and_published_stand_beside_each_other_and_apart(app, cache, tmp_path, monkeypatch):
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    from tests.families import _tokenizer
+
+    folder = tmp_path / "mine" / "plms" / "roberta-base"
+    _tokenizer("roberta").save_pretrained(folder)
+    RobertaForMaskedLM(RobertaConfig(vocab_size=30, hidden_size=768, num_hidden_layers=1, num_attention_heads=4, intermediate_size=16,
+                                     max_position_embeddings=40, type_vocab_size=1, pad_token_id=1)).save_pretrained(folder)  # fmt: skip
+    monkeypatch.setenv("PTLIB_LIBRARY", str(tmp_path / "mine"))
+    assert "never mixed with measured ones" in text(app("transfer")), "without data of its own, what was published is shown"
+    for page in ("overview", "transfer", "correlation", "neurons", "prompt_space", "shelf"):
+        test = app(page, results="measured")
+        assert not test.error
+        assert not test.exception
+        assert "never mixed" not in text(test)
+    assert "tasks fetch imdb" in text(app("transfer", results="measured"))
+    for task in ("imdb", "sst2", "mnli", "snli", "mrpc", "qqp"):
+        (tmp_path / "mine" / "tasks").mkdir(exist_ok=True)
+        (tmp_path / "mine" / "tasks" / f"{task}.jsonl").write_text('{"text": "good", "label": 0}\n{"text": "bad", "label": 1}\n')
+        (tmp_path / "mine" / "tasks" / f"{task}.toml").write_text(
+            f'name = "{task}"\ntype = "x"\nfields = ["text"]\nlabel_field = "label"\nlabels = ["0", "1"]\nlabel_words = ["good", "bad"]\n'
+            f'[splits]\ntest = "{task}.jsonl"\n'
+        )
+    library, store = Library.open(), Store(cache)
+    cells = plan(library, select(library, "roberta-base"))
+    assert all(error is None for _, error in work(store, library, cells))
+    test = app("transfer", show="measured − published", results="measured")
+    assert not test.error
+    table = next(frame.value for frame in test.dataframe if "difference" in frame.value)
+    assert len(table) == 36
+    assert np.allclose(table.measured - table.published, table.difference, atol=2e-4)
+    assert table.published.max() == 0.9

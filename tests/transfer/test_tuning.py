@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from ptlib.errors import PromptError, TaskError
+from ptlib.plms.load import load
 from ptlib.transfer.baselines import fine_tune, majority
 from ptlib.transfer.evaluate import evaluate
 from ptlib.transfer.tuning import tune
@@ -125,3 +128,25 @@ def test_fine_tuning_repeats_itself_also_with_dropout(tiny_plm, easy):
     torch.manual_seed(99)
     assert np.array_equal(one.logits, fine_tune(tiny_plm, easy, steps=4, seed=2).logits)
     assert not np.array_equal(one.logits, fine_tune(tiny_plm, easy, steps=4, seed=3).logits)
+
+
+@pytest.mark.parametrize(
+    ("family", "insertion"), [("bert", "thunlp"), ("t5", "thunlp"), ("t5", "peft"), ("gpt2", "peft"), ("llama", "openprompt")]
+)
+def test_every_family_learns(tmp_path, family, insertion):
+    """Two words that say the label: a prompt that learned scores higher than it started; the PLM stays as it was."""
+    from ptlib.tasks import load_task
+    from tests.families import build
+
+    plm = load(build(family, tmp_path / family), device="cpu")
+    before = {name: values.clone() for name, values in plm.model.state_dict().items()}
+    rows = "\n".join(json.dumps({"text": f"the plot was {word}", "label": label}) for label, word in enumerate(("bad", "good"))) + "\n"
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}.jsonl").write_text(rows * 16)
+    words = '["bad", "good"]'
+    (tmp_path / "t.toml").write_text(f'name = "t"\ntype = "s"\nfields = ["text"]\nlabel_field = "label"\nlabels = ["0", "1"]\nlabel_words = {words}\n'
+                                     '[splits]\ntrain = "train.jsonl"\nvalidation = "validation.jsonl"\n')  # fmt: skip
+    found = tune(plm, load_task(tmp_path / "t.toml"), length=5, steps=60, lr=0.1, batch=8, insertion=insertion)
+    assert found.prompt.insertion == insertion
+    assert found.curve[-1].loss < found.curve[0].loss
+    assert all(torch.equal(values, before[name]) for name, values in plm.model.state_dict().items())
