@@ -327,5 +327,5 @@ def _named(rows: Sequence[str], columns: Sequence[str], pattern: str) -> np.ndar
 
 def _square_axes(fig: go.Figure, names: Sequence[str], across: str, down: str, standoff: int) -> None:
     ticks = {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names], "showgrid": False, "fixedrange": True}
-    fig.update_xaxes(**ticks, title=across, range=[-0.5, len(names) - 0.5])
+    fig.update_xaxes(**ticks, title=across, range=[-0.5, len(names) - 0.5], autotickangles=[0, -40, -65, -90])
     fig.update_yaxes(**ticks, title=down, range=[len(names) - 0.5, -0.5], ticklabelstandoff=standoff)

@@ -73,7 +73,7 @@ def clicked() -> None:
 
 
 def controls() -> tuple[str, str, int, str, int]:
-    one, two, three, four, five = st.columns([2.3, 2.1, 1.3, 2.7, 1.2])
+    one, two, three, four, five = st.columns([3.3, 2.2, 1.2, 2.7, 1.0])
     of = one.segmented_control("Of", list(OF), format_func=OF.get, default="embedding", key="of", bind="query-params", required=True)
     method = two.segmented_control(
         "Method",

@@ -69,9 +69,11 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Score"
     spread = "95 % Wilson interval" if single and not relatively else f"range over {components.count(len(view.seeds), 'seed')}"
     spread = "one run, no interval published" if view.published else spread
+    metrics_there = table["metric"].dropna().unique()
     fig = matrix.transfer_matrix(
         values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
         own=own, relative=relatively, mode=view.mode, selected=picked, spread=spread,
+        metric=str(metrics_there[0]).replace("_", " ") if len(metrics_there) == 1 else "score",
     )  # fmt: skip
     event = components.show(
         fig, "transfer-matrix",
