@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ptlib.plms.plm import Ffn, Inputs, Plm, Texts, before_padding, joined
+from ptlib.tasks.task import MASK
 
 if TYPE_CHECKING:
     from ptlib.tasks import Split, Task
@@ -49,7 +50,11 @@ class MaskedLm(Plm):
     def texts(self, task: Task, split: Split, insertion: str) -> Texts:
         first, last = self.ends
         if insertion == "thunlp":
-            parts = [self._plain([row[place] for row in split.texts]) for place in range(len(split.texts[0]))]
+            # This insertion has its own place for the mask.
+            parts = [
+                self._plain([" ".join(joined((row[place],))).strip() if MASK in row[place] else row[place] for row in split.texts])
+                for place in range(len(split.texts[0]))
+            ]
             ids = [[first, *(token for part in row for token in (*part, last))] for row in zip(*parts, strict=True)]
             return Texts([_cut(row, task.max_length) for row in ids], [0] * len(ids))
         halves = [joined(row) for row in split.texts]

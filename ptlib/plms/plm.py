@@ -13,13 +13,11 @@ from torch.nn import functional
 from ptlib.errors import PromptError, TaskError
 from ptlib.plms.describe import PlmInfo
 from ptlib.prompts.insertion import family_insertions
+from ptlib.tasks.task import MASK
 
 if TYPE_CHECKING:
     from ptlib.tasks import Split, Task
-
-LabelRule = Literal["one", "first", "mean"]
-"""Label words of several tokens: refused; the first piece counts (the authors' rule); mean log-probability of the pieces
-at the answer."""
+    from ptlib.tasks.task import LabelRule
 
 
 class Texts(NamedTuple):
@@ -242,9 +240,9 @@ class Plm(ABC):
                 hook.remove()
 
 
-def joined(task_segments: Sequence[str], mark: str = "{mask}") -> tuple[str, str]:
+def joined(segments: Sequence[str]) -> tuple[str, str]:
     """A row's segments as one text, split where the answer stands: at ``{mask}``, or at the end."""
-    left, found, right = " ".join(task_segments).partition(mark)
+    left, found, right = " ".join(segments).partition(MASK)
     return (left.rstrip(), right.strip()) if found else (left, "")
 
 

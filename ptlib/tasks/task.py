@@ -18,6 +18,7 @@ from ptlib.tasks.readers import Row, read_rows
 
 Metric = Literal["accuracy", "macro_f1", "exact_match", "f1", "rouge1", "rouge2", "rougeL", "bleu_floored"]
 LabelRule = Literal["one", "first", "mean"]
+"""Label words of several tokens: refused; the first piece counts (the authors' rule); mean log-probability of the pieces."""
 MASK = "{mask}"
 """Where an insertion with a mask of its own puts it in a template."""
 

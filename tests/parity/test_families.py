@@ -180,6 +180,8 @@ def test_the_mask_stands_where_the_template_says(plms, tmp_path):
     texts = plm.texts(make_task(tmp_path, "bert"), Split([("{mask} it was", "good"), ("{mask}", "bad")], np.array([0, 1])), "openprompt")
     assert {row[place] for row, place in zip(texts.ids, texts.answers, strict=True)} == {plm.tokenizer.mask_token_id}
     assert set(texts.answers) == {1}
+    plain_ids = plm.texts(make_task(tmp_path, "bert"), Split([("{mask} it was", "good")], np.array([0])), "thunlp").ids[0]
+    assert plm.tokenizer.decode(plain_ids) == "[CLS] it was [SEP] good [SEP]", "thunlp has a place of its own for the mask"
 
 
 def test_label_words_of_several_tokens(plms):
