@@ -83,7 +83,7 @@ def sidebar(library: Library) -> View:
         absent = [] if published else [name for name in library.tasks_for(plm_id, published=True) if name not in names]
         if absent:
             st.caption(f"No data here for {len(absent)} tasks; fetch with `./run.sh ptlib tasks fetch {absent[0]}`.")
-        trained = library.tasks_for(plm_id, published=True)
+        trained = library.sources_for(plm_id)
         sources = st.multiselect("Prompts (source tasks)", trained, key="sources", placeholder="all tasks", bind="query-params")
         tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")

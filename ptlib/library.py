@@ -21,6 +21,7 @@ from ptlib.errors import PlmError, PromptError, PtlibError, Refused, TaskError
 from ptlib.plms import known
 from ptlib.plms.describe import HUB, PlmInfo, describe
 from ptlib.prompts import safetensors_format
+from ptlib.prompts.insertion import UNKNOWN
 from ptlib.prompts.soft_prompt import SoftPrompt
 from ptlib.published.results import COLUMNS
 from ptlib.store import default_cache
@@ -53,7 +54,7 @@ class PromptEntry:
     task: str
     """Empty for random prompts."""
     type: str
-    """The task's type, or the prompt's kind where it has no task here."""
+    """The task's type; "other" where its task is not here, "random" or "projected" where it has none."""
     seed: int | None
     kind: str
     length: int
@@ -124,6 +125,14 @@ class Library:
             return [name for name in self.tasks if name in own]
         anyone = {entry.task for entry in self.entries if entry.kind == "trained"}
         return [name for name, task in self.tasks.items() if (name in own or name not in anyone) and task.here("test")]
+
+    def sources_for(self, plm_id: str) -> list[str]:
+        """What a PLM's trained prompts were trained on: tasks first, then names that stand for no task here.
+
+        Prompts whose insertion this program does not offer are left out: they cannot be evaluated.
+        """
+        own = {entry.task for entry in self.entries if entry.plm_id == plm_id and entry.kind == "trained" and entry.insertion != UNKNOWN}
+        return [name for name in self.tasks if name in own] + sorted(own - set(self.tasks) - {""})
 
     def default_plm(self) -> str | None:
         """The PLM to start with: the smallest that its makers name so, or the first at all."""
@@ -251,5 +260,5 @@ def _entry(path: Path, owners: Mapping[str, PlmInfo], by_name: Mapping[str, PlmI
                           mend="Choose a prompt trained for this PLM.")  # fmt: skip
     task = tasks.get(story["task"])
     return PromptEntry(f"{owner.id}/{path.stem}", path, story["digest"], owner.id, owner.fingerprint, story["task"],
-                       task.type if task else story["kind"], story["seed"], story["kind"], *story["shape"],
+                       task.type if task else "other" if story["kind"] == "trained" else story["kind"], story["seed"], story["kind"], *story["shape"],
                        story["insertion"], story["meta"])  # fmt: skip

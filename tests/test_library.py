@@ -94,10 +94,10 @@ def test_an_entry_tells_the_prompts_story_and_loads_it(shelf):
     assert (prompt.digest, prompt.plm, prompt.values.shape) == (entry.digest, entry.plm, (4, HIDDEN))
 
 
-def test_a_prompt_without_its_task_here_shows_its_kind(shelf):
+def test_a_prompt_without_its_task_here_is_of_another_type(shelf):
     (shelf / "tasks" / "laptop.toml").unlink()
     library = Library.open([shelf])
-    assert library.prompt("plm-a/laptop-s1").type == "trained"
+    assert library.prompt("plm-a/laptop-s1").type == "other"
     assert library.prompt("plm-a/random-s7").type == "random"
     assert library.refused == ()
 

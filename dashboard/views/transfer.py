@@ -1,5 +1,7 @@
 """Which source prompt works on which target task."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -13,7 +15,7 @@ from ptlib.errors import StoreError
 from ptlib.published import scores as published
 from ptlib.published.scores import has_scores
 from ptlib.runs.tables import NO_PROMPT
-from ptlib.tasks import metrics
+from ptlib.tasks import Task, metrics
 
 RANDOM = "random prompts"
 AGAINST = "measured − published"
@@ -31,11 +33,14 @@ def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_type(names: list[str]) -> matrix.Axis:
-    """Tasks grouped by type."""
-    tasks = data.library().tasks
-    order = type_order(task.type for task in tasks.values())
-    names = sorted(names, key=lambda name: (order.index(tasks[name].type), list(tasks).index(name)))
-    return matrix.Axis(names, [tasks[name].type for name in names])
+    """Tasks grouped by type, what is no task here after them."""
+    tasks = list(data.library().tasks)
+    types = {name: task.type for name, task in data.library().tasks.items()}
+    order = type_order([*types.values(), "other"])
+    names = sorted(
+        names, key=lambda name: (order.index(types.get(name, "other")), tasks.index(name) if name in types else len(tasks), name)
+    )
+    return matrix.Axis(names, [types.get(name, "other") for name in names])
 
 
 def grid(shown: pd.DataFrame, rows: list[str], columns: list[str], column: str, how: str) -> np.ndarray:
@@ -67,7 +72,7 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
     picked = _picked(rows, targets.names)
     measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Score"
-    spread = "95 % Wilson interval" if single and not relatively else f"range over {components.count(len(view.seeds), 'seed')}"
+    spread = "95 % interval" if single and not relatively else f"range over {components.count(len(view.seeds), 'seed')}"
     spread = "one run, no interval published" if view.published else spread
     metrics_there = table["metric"].dropna().unique()
     fig = matrix.transfer_matrix(
@@ -137,27 +142,44 @@ def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
     except StoreError as error:
         st.error(components.plain(error))
         return
-    labels, answers = arrays["labels"].astype(int), arrays["predictions"].astype(int)
     own = shown[(shown.kind == "own") & (shown.target == target) & shown.value.notna()]
     own = own[own.seed == cell.seed] if (own.seed == cell.seed).any() else own
     one, two, three, four = st.columns(4)
     one.metric(cell.metric.replace("_", " "), f"{cell.value:.3f}", border=True)
-    two.metric("95 % interval", f"{cell.ci_low:.3f}–{cell.ci_high:.3f}", border=True, help="Wilson score interval of the accuracy.")
+    two.metric("95 % interval", f"{cell.ci_low:.3f}–{cell.ci_high:.3f}", border=True,
+               help="Bootstrap over the examples." if task.generates else "Wilson score interval of the accuracy.")  # fmt: skip
     three.metric("examples", f"{cell.n:.0f}", border=True)
     four.metric("relative performance", f"{cell.relative:.3f}" if np.isfinite(cell.relative) else "unknown", border=True)
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        counts = metrics.confusion(labels, answers, len(task.labels))
-        components.show(matrix.confusion(counts, task.label_words, view.mode), f"confusion-{source}-{target}",
-                        f"How often each label was answered with each word, n = {len(labels)}.")  # fmt: skip
-    with right:
-        against_own(view, task, labels, answers, own, cell)
+    if task.generates:
+        free_text(view, task, arrays, cell)
+    else:
+        classes(view, task, arrays, own, cell, f"{source}-{target}")
     made = pd.Timestamp(cell.created, unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
     st.caption(f"Computed {made} on {components.plain(cell.device)}, {view.selection.dtype}, in {cell.seconds:.2f} s. Prompt "
                f"{components.plain(cell.prompt)}, insertion {cell.insertion}, key {cell.key[:12]}.")  # fmt: skip
 
 
-def against_own(view: View, task, labels: np.ndarray, answers: np.ndarray, own: pd.DataFrame, cell: pd.Series) -> None:
+def free_text(view: View, task: Task, arrays: dict[str, np.ndarray], cell: pd.Series) -> None:
+    """What was written beside what was right, worst first."""
+    written, rows = json.loads(arrays["texts"].tobytes()), task.read("test", view.limit)
+    table = pd.DataFrame({"text": [" ".join(parts) for parts in rows.texts], "written": written, "right": [" | ".join(right) for right in rows.references],
+                          cell.metric.replace("_", " "): arrays["logits"][:, 0].round(3)})  # fmt: skip
+    st.dataframe(table.sort_values(table.columns[-1], kind="stable"), hide_index=True, height=320, width="stretch")
+
+
+def classes(view: View, task: Task, arrays: dict[str, np.ndarray], own: pd.DataFrame, cell: pd.Series, name: str) -> None:
+    """Confusion matrix, and the examples it gets wrong."""
+    labels, answers = arrays["labels"].astype(int), arrays["predictions"].astype(int)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        counts = metrics.confusion(labels, answers, len(task.labels))
+        components.show(matrix.confusion(counts, task.label_words, view.mode), f"confusion-{name}",
+                        f"How often each label was answered with each word, n = {len(labels)}.")  # fmt: skip
+    with right:
+        against_own(view, task, labels, answers, own, cell)
+
+
+def against_own(view: View, task: Task, labels: np.ndarray, answers: np.ndarray, own: pd.DataFrame, cell: pd.Series) -> None:
     if cell.kind == "own" or own.empty:
         wrong = np.flatnonzero(labels != answers)
         st.markdown(f"**Examples it gets wrong** ({len(wrong)} of {len(labels)})")

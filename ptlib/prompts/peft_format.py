@@ -26,7 +26,7 @@ def read(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """(length, hidden) float32 and the adapter's configuration.
 
     Raises:
-        PromptError: no prompt-tuning adapter, a pickled one, a prompt for encoder and decoder at once, or a damaged file.
+        PromptError: no prompt-tuning adapter, a pickled one, or a damaged file.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -57,10 +57,9 @@ def read(folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
         raise PromptError("the adapter's weights are damaged or no prompt", where=weights, found=error, expected=f"a tensor {TENSOR}",
                           mend="Copy the folder again.") from error  # fmt: skip
     tokens = config.get("num_virtual_tokens")
-    if type(tokens) is int and values.ndim == 2 and len(values) == 2 * tokens:
-        raise PromptError("the adapter puts a prompt before the decoder too", where=where, found="num_transformer_submodules 2",
-                          expected="num_transformer_submodules 1", mend="Train it with num_transformer_submodules=1.")  # fmt: skip
-    return values, config
+    # For T5 peft keeps as many rows again for the decoder, which its forward never reads.
+    double = type(tokens) is int and tokens > 0 and values.ndim == 2 and len(values) == 2 * tokens
+    return values[:tokens] if double else values, config
 
 
 def write(prompt: SoftPrompt, folder: Path, family: str, base: str) -> None:

@@ -20,6 +20,8 @@ from ptlib.prompts.soft_prompt import SoftPrompt
 from ptlib.prompts.thunlp_format import named
 
 TORCH = (".pt", ".pth", ".pkl", ".bin", ".ckpt")
+MIXED = re.compile(r"(^|[.])soft_embedding[.]weight$")
+"""OpenPrompt's MixedTemplate: row 0 of the table stands for "no soft token" and is never read."""
 OPENPROMPT = re.compile(r"(^|[._])soft_embed(s|ding)?([._]|$)")
 
 
@@ -119,7 +121,10 @@ def _found(path: Path, root: Path, tensor: str, values: np.ndarray, numbers: dic
     known = named(path)
     kind, task, backbone = ("trained", "", "") if known is None else (known.kind, known.task, known.backbone)
     form, insertion = ("tensor", "peft") if known is None else ("thunlp", "thunlp")
-    if OPENPROMPT.search(tensor):
+    if MIXED.search(tensor):
+        form, insertion, values = "openprompt", UNKNOWN, values[1:]
+        story["insertion_note"] = "from OpenPrompt's MixedTemplate, whose text says where each soft token stands"
+    elif OPENPROMPT.search(tensor):
         form, insertion = "openprompt", "openprompt"
     if known is not None:
         story |= {key: value for key, value in (("source_backbone", known.source_backbone), ("variant", known.variant)) if value}

@@ -15,6 +15,7 @@ import numpy as np
 from ptlib.errors import PromptError, Refused
 from ptlib.plms.describe import HUB
 from ptlib.prompts import SoftPrompt, quality, save
+from ptlib.prompts.insertion import UNKNOWN
 from ptlib.prompts.scan import Found, scan
 from ptlib.published.results import read_results
 
@@ -35,13 +36,14 @@ class Brought(NamedTuple):
 
 
 def bring(
-    source: Path, into: Path, *, plm: str | None = None, insertion: str | None = None, results: bool = True,
+    source: Path, into: Path, *, plm: str | None = None, task: str | None = None, insertion: str | None = None, results: bool = True,
     on_item: Callable[[int], None] = lambda count: None,
 ) -> Brought:  # fmt: skip
     """Reads every prompt (and result) below ``source`` and writes them to ``into``, which is replaced as a whole.
 
     Args:
         plm: hub id of the PLM, for prompts whose files do not say it.
+        task: what they were trained on, where the files do not say it; otherwise each prompt's own name stands for it.
         insertion: how these prompts meet the input, where the files do not say it.
 
     Raises:
@@ -53,7 +55,7 @@ def bring(
         # Made beside its place and renamed: whoever reads the library meanwhile sees the old one or the new one.
         made = Path(tempfile.mkdtemp(dir=into.parent, prefix=".import-"))
         try:
-            found = _bring(source, made, plm, insertion, results, on_item)
+            found = _bring(source, made, plm, task, insertion, results, on_item)
             if not found.prompts and not found.results:
                 raise PromptError(
                     "nothing in this folder could be used", where=source, found=found.refused[0].reason if found.refused else None
@@ -68,7 +70,9 @@ def bring(
     return found._replace(folder=into)
 
 
-def _bring(source: Path, into: Path, plm: str | None, insertion: str | None, results: bool, on_item: Callable[[int], None]) -> Brought:
+def _bring(
+    source: Path, into: Path, plm: str | None, task: str | None, insertion: str | None, results: bool, on_item: Callable[[int], None]
+) -> Brought:
     refused: list[Refused] = []
     kept: list[tuple[str, Path, SoftPrompt]] = []
     for count, item in enumerate(_items(source, results), 1):
@@ -88,9 +92,18 @@ def _bring(source: Path, into: Path, plm: str | None, insertion: str | None, res
         place = into / "prompts" / _slug(backbone) / f"{name}.safetensors"
         if place.exists():
             place = place.with_name(f"{name[:50]}-{len(kept)}.safetensors")
-        way = insertion if insertion and item.format in ("tensor", "safetensors") else item.insertion
+        way = insertion if insertion and (item.format in ("tensor", "safetensors") or item.insertion == UNKNOWN) else item.insertion
         norm = round(float(np.linalg.norm(item.values)), 4)
-        prompt = SoftPrompt(item.values, place.stem, HUB + backbone, item.task, 0, item.kind, way, {**item.meta, "norm": norm})
+        prompt = SoftPrompt(
+            item.values,
+            place.stem,
+            HUB + backbone,
+            item.task or (task or name if item.kind == "trained" else ""),
+            0,
+            item.kind,
+            way,
+            {**item.meta, "norm": norm},
+        )
         save(prompt, place)
         kept.append((backbone, place, prompt))
     table, bad = read_results(source) if results else (None, [])

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str]) -> int:
                         "OpenPrompt state dicts, PEFT folders, safetensors")  # fmt: skip
     parser.add_argument("folder", type=Path)
     parser.add_argument("--plm", help="hub id of the PLM, where the files do not say it")
+    parser.add_argument("--task", help="what the prompts were trained on, where the files do not say it (default: their own names)")
     parser.add_argument("--insertion", choices=INSERTIONS, help="how plain tensors meet the input (default: peft)")
     parser.add_argument("--name", help="what to call the import (default: the folder's name)")
     options = parser.parse_args(arguments)
@@ -34,7 +35,17 @@ def main(arguments: Sequence[str]) -> int:
         if sys.stderr.isatty():
             print(f"\r{count} prompts   ", end="", file=sys.stderr, flush=True)
 
-    _say(bring(options.folder, into, plm=options.plm, insertion=options.insertion, results=options.what == "thunlp", on_item=progress))
+    _say(
+        bring(
+            options.folder,
+            into,
+            plm=options.plm,
+            task=options.task,
+            insertion=options.insertion,
+            results=options.what == "thunlp",
+            on_item=progress,
+        )
+    )
     return 0
 
 

@@ -95,7 +95,7 @@ def select(
             "this insertion is not defined for the PLM's family", where=plm, found=repr(insertion), expected=f"one of {list(offered)}"
         )
     names = [library.task(name).name for name in (library.tasks_for(plm) if tasks is None else tasks)]
-    wanted = set(library.tasks_for(plm, published=True) if sources is None else sources)
+    wanted = set(library.sources_for(plm) if sources is None else sources)
     trained = library.prompts(plm, ("trained",))
     for name in wanted - {entry.task for entry in trained}:
         library.task(name)

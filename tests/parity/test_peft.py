@@ -18,15 +18,16 @@ TYPES = {"gpt2": "CAUSAL_LM", "llama": "CAUSAL_LM", "qwen3": "CAUSAL_LM", "t5": 
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("family", TYPES)
-def test_label_logits(tmp_path, family):
+@pytest.mark.parametrize(("family", "submodules"), [*((family, 1) for family in TYPES), ("t5", 2)])
+def test_label_logits(tmp_path, family, submodules):
+    """With two submodules, peft's default for T5, it keeps rows for the decoder too and never reads them."""
     plm = load(build(family, tmp_path / family), device="cpu")
     task = make_task(tmp_path, family)
     values = np.random.default_rng(2).normal(0, 0.7, (5, plm.hidden)).astype(np.float32)
     found = next(evaluate(plm, [SoftPrompt(values, "p", "", "", insertion="peft")], task)).logits
-    config = peft.PromptTuningConfig(task_type=TYPES[family], num_virtual_tokens=5, num_transformer_submodules=1)
+    config = peft.PromptTuningConfig(task_type=TYPES[family], num_virtual_tokens=5, num_transformer_submodules=submodules)
     model = peft.get_peft_model(copy.deepcopy(plm.model), config).eval()
-    model.prompt_encoder["default"].embedding.weight.copy_(torch.tensor(values))
+    model.prompt_encoder["default"].embedding.weight[:5] = torch.tensor(values)
     label_ids = [row for (row,) in plm.label_ids(task.label_words)]
     tok, expected = plm.tokenizer, []
     for text in TEXTS:

@@ -51,7 +51,15 @@ def test_a_projected_prompt_that_still_wants_gradients(tmp_path):
     assert np.array_equal(only(tmp_path).values, VALUES)
 
 
-@pytest.mark.parametrize("key", ["prompt_model.template.soft_embeds", "template.soft_embeds", "soft_embedding.weight"])
+def test_openprompts_mixed_template_never_reads_its_row_0(tmp_path):
+    put(tmp_path / "best.ckpt", {"template.soft_embedding.weight": torch.tensor(VALUES)})
+    found = only(tmp_path)
+    assert np.array_equal(found.values, VALUES[1:])
+    assert found.insertion == "unknown"
+    assert "MixedTemplate" in found.meta["insertion_note"]
+
+
+@pytest.mark.parametrize("key", ["prompt_model.template.soft_embeds", "template.soft_embeds", "soft_embeds"])
 def test_openprompt_state_dicts(tmp_path, key):
     other = {"plm.layer.weight": torch.zeros(3, 3), "plm.other.weight": torch.zeros(2, 2)}
     put(tmp_path / "best.ckpt", {**other, key: torch.tensor(VALUES)})
@@ -179,7 +187,8 @@ def test_peft_folders(tmp_path):
     (tmp_path / "e" / "adapter_config.json").write_text("[")
     good, lora, double, empty, broken = scan(tmp_path)
     assert (good.format, good.insertion, good.backbone) == ("peft", "peft", "t5-v1_1-base")
-    for item, message in ((lora, "no soft prompt"), (double, "before the decoder too"), (empty, "no adapter_model"), (broken, "damaged")):
+    assert np.array_equal(double.values, VALUES[:2]), "the decoder's rows, which peft never reads, are left out"
+    for item, message in ((lora, "no soft prompt"), (empty, "no adapter_model"), (broken, "damaged")):
         assert message in item.reason
 
 
