@@ -110,6 +110,7 @@ def _bring(
     if table is not None and len(table):
         table.to_csv(into / TABLE, index=False)
     (into / "flags.json").write_text(json.dumps(_flags(kept), indent=1, sort_keys=True), encoding="utf-8")
+    (into / "refused.json").write_text(json.dumps([list(item) for item in refused + bad], indent=1), encoding="utf-8")
     same = quality.copies([prompt.digest for _, _, prompt in kept])
     return Brought(into, len(kept), 0 if table is None else len(table), refused + bad, sum(len(group) - 1 for group in same))
 

@@ -123,6 +123,14 @@ def test_plain_prompts_need_a_plm(tmp_path):
     assert bring(tmp_path / "in", tmp_path / "out", plm="my-plm", insertion="openprompt").prompts == 1
 
 
+def test_what_an_import_refused_stays_in_sight(cache, tmp_path):
+    (tmp_path / "checkout" / "task_prompt_emb" / "SST2PromptRoberta" / "task_prompt").write_bytes(b"no torch file")
+    bring(tmp_path / "checkout", cache / "imports" / "authors")
+    (item,) = Library.open().refused
+    assert item.path.endswith("SST2PromptRoberta/task_prompt")
+    assert "torch file" in item.reason
+
+
 def test_a_damaged_import_is_said(cache):
     (cache / "imports" / "authors" / "results.csv").write_text("a,b\n1,2\n")
     library = Library.open()
