@@ -132,6 +132,9 @@ def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
     if view.published:
         st.markdown("not published" if np.isnan(cell.value) else f"{cell.metric.replace('_', ' ')} **{cell.value:.4f}**, relative performance "
                     f"{cell.relative:.3f}. Published as one number a cell: n, interval and examples were not.")  # fmt: skip
+        if cell.metric == "bleu_floored":
+            st.caption("BLEU summed over each batch of 64 and cut down to a whole number: an exact zero means less than one point in every batch, "
+                       "not that nothing was right.")  # fmt: skip
         return
     if np.isnan(cell.value):
         st.info("This cell has not been computed yet. Run the missing cells above.")
