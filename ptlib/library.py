@@ -216,7 +216,9 @@ def _imports(folders: Sequence[Path], refused: list[Refused]) -> tuple[pd.DataFr
             if (folder / "flags.json").is_file():
                 flags |= {str(name): str(text) for name, text in json.loads((folder / "flags.json").read_text(encoding="utf-8")).items()}
             if (folder / "refused.json").is_file():
-                refused += [Refused(str(place), str(reason)) for place, reason in json.loads((folder / "refused.json").read_text(encoding="utf-8"))]
+                refused += [
+                    Refused(str(place), str(reason)) for place, reason in json.loads((folder / "refused.json").read_text(encoding="utf-8"))
+                ]
         except (OSError, ValueError, AttributeError, TypeError) as error:
             refused.append(Refused(str(path), f"The import is damaged: {error}. Import it again."))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS), flags
