@@ -44,7 +44,7 @@ def in_words(row: pd.Series, view: View, study: Study) -> str:
     undefined = f" {row.undefined} targets are left out, since one side is constant there." if row.undefined else ""
     return (f"Per target, {INDICATORS[row['name']].label} has {strength} rank correlation with transfer: mean Spearman **{row.value:.2f}** "
             f"(95 % interval {row.ci_low:.2f} to {row.ci_high:.2f}, permutation {components.p_value(row.p)}, {row.n} targets × "
-            f"{components.count(len(study.seeds), 'seed')}, {view.n}). Over all pairs at once {row.pooled:.2f} ({row.pooled_low:.2f} to {row.pooled_high:.2f}).{undefined}")  # fmt: skip
+            f"{components.count(len(study.seeds), 'seed')}, {view.n}). Over all pairs at once {row.pooled:.2f} ({row.pooled_low:.2f} to {row.pooled_high:.2f}, {components.p_value(row.pooled_p)}).{undefined}")  # fmt: skip
 
 
 def body() -> None:
@@ -98,9 +98,11 @@ def all_indicators(view: View, study: Study, table: pd.DataFrame) -> None:
     components.show(figures.forest(table, view.mode, INDICATORS[view.indicator].label), "indicators",
                     "Mean per-target Spearman correlation of every indicator with 95 % interval (bootstrap over targets). "
                     "Same type is the baseline that knows only the types.", table=table)  # fmt: skip
-    shown = table[["label", "value", "ci_low", "ci_high", "p", "pooled", "undefined"]].rename(columns={
+    shown = table[["label", "value", "ci_low", "ci_high", "p", "pooled", "pooled_p", "undefined"]].rename(columns={
         "label": "indicator", "value": "mean rho", "ci_low": "low", "ci_high": "high"})  # fmt: skip
-    shown["p"] = [components.p_value(p).removeprefix("p ").removeprefix("= ") for p in shown["p"]]
+    for column in ("p", "pooled_p"):
+        shown[column] = [components.p_value(p).removeprefix("p ").removeprefix("= ") for p in shown[column]]
+    shown = shown.rename(columns={"pooled_p": "p (pooled)"})
     st.dataframe(shown.round(3), hide_index=True, width="stretch")
 
 

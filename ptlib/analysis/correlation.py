@@ -143,7 +143,10 @@ def pooled_spearman(
     def rho(left: np.ndarray, right: np.ndarray, there: np.ndarray) -> float:
         if there.sum() < 3 or np.ptp(left[there]) == 0 or np.ptp(right[there]) == 0:
             return np.nan
-        return float(stats.spearmanr(left[there], right[there]).statistic)
+        # scipy's spearmanr spends ten times as long on its own p, which assumes independent pairs.
+        one, two = (stats.rankdata(side[there]) for side in (left, right))
+        one, two = one - one.mean(), two - two.mean()
+        return float(one @ two / np.sqrt((one @ one) * (two @ two)))
 
     value, rng, n = rho(transfer, similarity, mask), np.random.default_rng(seed), transfer.shape[-1]
     if not np.isfinite(value):

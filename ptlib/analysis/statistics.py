@@ -29,10 +29,11 @@ def indicator_table(
     rows = []
     for name, similarity in similarities.items():
         mean = correlation.mean_spearman(transfer, similarity, permutations=permutations, **which)
-        pooled = correlation.pooled_spearman(transfer, similarity, permutations=0, resamples=200, **which)
+        pooled = correlation.pooled_spearman(transfer, similarity, permutations=min(permutations, 500), resamples=200, **which)
         gap = correlation.compare(transfer, similarity, similarities["ON"], **which) if "ON" in similarities else None
         rows.append({"name": name, "label": INDICATORS[name].label if name in INDICATORS else name, **mean._asdict(),
                      "pooled": pooled.value, "pooled_low": pooled.ci_low, "pooled_high": pooled.ci_high,
+                     "pooled_p": pooled.p,
                      "minus_on": gap.value if gap else np.nan, "minus_on_low": gap.ci_low if gap else np.nan,
                      "minus_on_high": gap.ci_high if gap else np.nan})  # fmt: skip
     return pd.DataFrame(rows).sort_values("value", ascending=False, kind="stable", ignore_index=True)
