@@ -41,10 +41,8 @@ class CausalLm(Plm):
         insertion: str | None = None,
     ) -> Inputs:  # fmt: skip
         insertion = self.check_insertion(insertion or self.insertions[0])
-        words = self.words(ids)
-        rows = words[0, :0] if prompt is None else prompt.to(words.dtype)
-        embeds = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
-        return Inputs(embeds, None, len(rows) + (lengths - 1 if answers is None else answers), insertion)
+        embeds, length = self.behind(prompt, ids)
+        return Inputs(embeds, None, length + (lengths - 1 if answers is None else answers), insertion)
 
     def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
         """(B, hidden) last hidden state at the answer slot, through transformers' own decoder."""

@@ -84,20 +84,19 @@ class MaskedLm(Plm):
         insertion: str | None = None,
     ) -> Inputs:  # fmt: skip
         insertion = self.check_insertion(insertion or self.insertions[0])
-        module, words = self.encoder.embeddings, self.words(ids)
+        module = self.encoder.embeddings
         if insertion == "thunlp":
-            rows = self.prompt_rows(prompt)
+            rows, words = self.prompt_rows(prompt), self.words(ids)
             positions = torch.arange(ids.shape[1], device=ids.device) + self.model.config.pad_token_id + 1
             words = words + module.position_embeddings(positions)
             joint = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
-            slots = torch.zeros_like(lengths)
+            slots, length = torch.zeros_like(lengths), len(rows)
         else:
-            rows = words[0, :0] if prompt is None else prompt.to(words.dtype)
-            joint = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
+            joint, length = self.behind(prompt, ids)
             joint = joint + module.position_embeddings(torch.arange(joint.shape[1], device=ids.device) + self.first_position)
-            slots = (torch.zeros_like(lengths) if answers is None else answers) + len(rows)
+            slots = (torch.zeros_like(lengths) if answers is None else answers) + length
         embeds = module.LayerNorm(joint + module.token_type_embeddings.weight[0])
-        return Inputs(embeds, before_padding(lengths, len(rows), ids.shape[1]), slots, insertion)
+        return Inputs(embeds, before_padding(lengths, length, ids.shape[1]), slots, insertion)
 
     def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
         """(B, hidden) last hidden state at the answer slot.

@@ -95,6 +95,12 @@ class Plm(ABC):
             insertion: None takes the family's own.
         """
 
+    def behind(self, prompt: torch.Tensor | None, ids: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """(B, L + T, hidden) word embeddings of the texts behind the prompt's rows, as they are; and L."""
+        words = self.words(ids)
+        rows = words[0, :0] if prompt is None else prompt.to(words.dtype)
+        return torch.cat([rows.expand(len(ids), -1, -1), words], dim=1), len(rows)
+
     @abstractmethod
     def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
         """(B, hidden) last hidden state at the answer, before the output layer.

@@ -61,10 +61,8 @@ class T5Plm(Plm):
         insertion: str | None = None,
     ) -> Inputs:  # fmt: skip
         insertion = self.check_insertion(insertion or self.insertions[0])
-        words = self.words(ids)
-        rows = words[0, :0] if prompt is None else prompt.to(words.dtype)
-        embeds = torch.cat([rows.expand(len(ids), -1, -1), words], dim=1)
-        return Inputs(embeds, before_padding(lengths, len(rows), ids.shape[1]), torch.zeros_like(lengths), insertion)
+        embeds, length = self.behind(prompt, ids)
+        return Inputs(embeds, before_padding(lengths, length, ids.shape[1]), torch.zeros_like(lengths), insertion)
 
     def decoder_start(self, insertion: str) -> list[int]:
         """What the decoder reads before it answers."""

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,7 +115,7 @@ def _bring(
     return Brought(into, len(kept), 0 if table is None else len(table), refused + bad, sum(len(group) - 1 for group in same))
 
 
-def _items(source: Path, results: bool):
+def _items(source: Path, results: bool) -> Iterator[Found | Refused]:
     try:
         yield from scan(source)
     except PromptError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptlib.errors import TaskError
@@ -27,8 +28,6 @@ class HubSplit:
 
     def here(self) -> bool:
         """Whether it was read before on this machine, so that no network is needed."""
-        from pathlib import Path
-
         if os.path.isdir(self.hub):
             return True
         # A look at the folder names: importing the library takes a second that no page should wait for.

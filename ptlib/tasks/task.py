@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +30,7 @@ class Split(NamedTuple):
     """One tuple a row, one string a segment of the template."""
     labels: np.ndarray
     """Shape (n,), int64: index into the task's labels; zeros where the answer is free text."""
-    references: list[tuple[str, ...]] = []  # noqa: RUF012
+    references: Sequence[tuple[str, ...]] = ()
     """Right answers of each row, where the answer is free text."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,7 +23,7 @@ class Tokens(NamedTuple):
     """(n,) int64"""
     label_ids: list[tuple[int, ...]]
     """Output rows of each class's label word; none where the answer is free text."""
-    references: list[tuple[str, ...]]
+    references: Sequence[tuple[str, ...]]
     """Right answers, where the answer is free text."""
 
     def batch(self, rows: list[int], pad: int, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -40,7 +41,7 @@ KEEP = 64
 """Tasks remembered for one PLM."""
 
 
-def _answers(plm: Plm, task: Task, rows: Split) -> tuple[list[tuple[int, ...]], list[tuple[str, ...]]]:
+def _answers(plm: Plm, task: Task, rows: Split) -> tuple[list[tuple[int, ...]], Sequence[tuple[str, ...]]]:
     return ([], rows.references) if task.generates else (plm.label_ids(task.label_words, task.label_rule, task.label_ids), [])
 
 
