@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from ptlib.errors import TaskError
-from ptlib.plms.plm import Inputs, Plm, Texts, joined
+from ptlib.plms.plm import Inputs, Plm, Shortcuts, Texts, joined
 
 if TYPE_CHECKING:
     from ptlib.tasks import Split, Task
@@ -38,15 +39,24 @@ class CausalLm(Plm):
 
     def inputs(
         self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
-        insertion: str | None = None,
+        insertion: str | None = None, past: Any = None,
     ) -> Inputs:  # fmt: skip
         insertion = self.check_insertion(insertion or self.insertions[0])
-        embeds, length = self.behind(prompt, ids)
-        return Inputs(embeds, None, length + (lengths - 1 if answers is None else answers), insertion)
+        embeds, length = self.behind(None if past is not None else prompt, ids)
+        return Inputs(embeds, None, length + (lengths - 1 if answers is None else answers), insertion, past)
 
-    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
+    def prompt_past(self, prompt: torch.Tensor | None) -> Any:
+        """The prompt's keys and values, layer by layer: its slots come first and see no text. None without a prompt."""
+        if prompt is None or not len(prompt):
+            return None
+        past = DynamicCache()
+        self.model.base_model(inputs_embeds=prompt.to(self.words.weight.dtype)[None], past_key_values=past, use_cache=True)
+        return [(layer.keys, layer.values) for layer in past.layers]
+
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
         """(B, hidden) last hidden state at the answer slot, through transformers' own decoder."""
-        found = self.model.base_model(inputs_embeds=inputs.embeds, use_cache=False).last_hidden_state
+        cache = {} if inputs.past is None else {"past_key_values": _behind(inputs.past)}
+        found = self.model.base_model(inputs_embeds=inputs.embeds, use_cache=bool(cache), **cache).last_hidden_state
         return found[torch.arange(len(found), device=found.device), inputs.answers]
 
     def write(self, inputs: Inputs, most: int) -> torch.Tensor:
@@ -66,3 +76,21 @@ class CausalLm(Plm):
 
     def features(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden
+
+
+class _Read(DynamicLayer):
+    """One layer's keys and values of a prompt, put before those of any number of texts and not changed by them."""
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        before = (held.expand(len(key_states), -1, -1, -1) for held in (self.keys, self.values))
+        return tuple(torch.cat(pair, dim=-2) for pair in zip(before, (key_states, value_states), strict=True))
+
+
+def _behind(past: list[tuple[torch.Tensor, torch.Tensor]]) -> DynamicCache:
+    cache = DynamicCache()
+    for keys, values in past:
+        layer = _Read()
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+        cache.layers.append(layer)
+    return cache

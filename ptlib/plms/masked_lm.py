@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ptlib.plms.plm import Ffn, Inputs, Plm, Texts, before_padding, joined
+from ptlib.plms.plm import Ffn, Inputs, Plm, Shortcuts, Texts, before_padding, joined, one_row_attends
 from ptlib.tasks.task import MASK
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class MaskedLm(Plm):
 
     def inputs(
         self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
-        insertion: str | None = None,
+        insertion: str | None = None, past: Any = None,
     ) -> Inputs:  # fmt: skip
         insertion = self.check_insertion(insertion or self.insertions[0])
         module = self.encoder.embeddings
@@ -98,35 +98,21 @@ class MaskedLm(Plm):
         embeds = module.LayerNorm(joint + module.token_type_embeddings.weight[0])
         return Inputs(embeds, before_padding(lengths, length, ids.shape[1]), slots, insertion)
 
-    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
-        """(B, hidden) last hidden state at the answer slot.
-
-        ``last_layer_answer_only`` computes the last layer for that slot alone, which changes nothing: no later layer
-        reads the other slots.
-        """
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
+        """(B, hidden) last hidden state at the answer slot. No later layer reads the last layer's other slots."""
         hidden, blocked = inputs.embeds, None
         if inputs.there is not None:
             blocked = torch.zeros_like(inputs.there, dtype=hidden.dtype).masked_fill(~inputs.there, torch.finfo(hidden.dtype).min)
             blocked = blocked[:, None, None, :]
         layers = self.encoder.encoder.layer
-        for layer in layers[:-1] if last_layer_answer_only else layers:
+        for layer in layers[:-1] if shortcuts.last_layer_answer_only else layers:
             out = layer(hidden, blocked)
             hidden = out[0] if isinstance(out, tuple) else out
         rows = hidden[torch.arange(len(hidden), device=hidden.device), inputs.answers]
-        return self._answer_row(layers[-1], hidden, rows[:, None], blocked) if last_layer_answer_only else rows
-
-    @staticmethod
-    def _answer_row(layer: Any, hidden: torch.Tensor, rows: torch.Tensor, blocked: torch.Tensor | None) -> torch.Tensor:
-        attention = layer.attention.self
-        heads, size = attention.num_attention_heads, attention.attention_head_size
-
-        def split(values: torch.Tensor) -> torch.Tensor:
-            return values.view(len(values), -1, heads, size).transpose(1, 2)
-
-        context = torch.nn.functional.scaled_dot_product_attention(
-            split(attention.query(rows)), split(attention.key(hidden)), split(attention.value(hidden)), attn_mask=blocked
-        )
-        mixed = context.transpose(1, 2).reshape(len(hidden), 1, -1)
+        if not shortcuts.last_layer_answer_only:
+            return rows
+        layer, rows = layers[-1], rows[:, None]
+        mixed = (_folded if shortcuts.fold_keys else _projected)(layer.attention.self, rows, hidden, inputs.there, blocked)
         attended = layer.attention.output(mixed, rows)
         return layer.output(layer.intermediate(attended), attended)[:, 0]
 
@@ -137,6 +123,24 @@ class MaskedLm(Plm):
 
     def ffns(self) -> list[Ffn]:
         return [Ffn(layer.intermediate, "out") for layer in self.encoder.encoder.layer]
+
+
+def _heads(attention: Any, values: torch.Tensor) -> torch.Tensor:
+    return values.view(*values.shape[:2], attention.num_attention_heads, attention.attention_head_size)
+
+
+def _folded(attention: Any, rows: torch.Tensor, hidden: torch.Tensor, there: torch.Tensor | None, _blocked: object) -> torch.Tensor:
+    query = _heads(attention, attention.query(rows))
+    return one_row_attends(query, hidden, attention.key, attention.value, attention.attention_head_size**-0.5, there)
+
+
+def _projected(attention: Any, rows: torch.Tensor, hidden: torch.Tensor, _there: object, blocked: torch.Tensor | None) -> torch.Tensor:
+    query, key, value = (
+        _heads(attention, layer(given)).transpose(1, 2)
+        for layer, given in ((attention.query, rows), (attention.key, hidden), (attention.value, hidden))
+    )
+    context = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=blocked)
+    return context.transpose(1, 2).flatten(2)
 
 
 def _cut(ids: list[int], most: int | None) -> list[int]:

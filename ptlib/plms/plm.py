@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
@@ -28,6 +29,21 @@ class Texts(NamedTuple):
     """Slot of each text that is read; 0 where the answer is not read in the text."""
 
 
+@dataclass(frozen=True)
+class Shortcuts:
+    """Work that is left out because the answer does not depend on it. Each is exact and can be switched off."""
+
+    last_layer_answer_only: bool = True
+    """Encoders: of the last layer, only the answer's row."""
+    fold_keys: bool = True
+    """Where one row attends to many (an encoder's last layer, T5's decoder), key and value projections are folded into that
+    row's query and output, q . (W h) = (q W) . h, instead of projecting every slot."""
+    prompt_once: bool = True
+    """Decoders: the prompt's keys and values are computed once for all texts."""
+    label_rows_only: bool = True
+    """Of the output layer, only the rows of the label words."""
+
+
 class Inputs(NamedTuple):
     """What the PLM reads: B sequences of T slots, prompt first."""
 
@@ -38,6 +54,8 @@ class Inputs(NamedTuple):
     answers: torch.Tensor
     """(B,) slot the answer is read at."""
     insertion: str
+    past: Any = None
+    """The prompt's keys and values, where they were computed before: then the slots are the texts' alone."""
 
 
 class Ffn(NamedTuple):
@@ -83,7 +101,7 @@ class Plm(ABC):
     @abstractmethod
     def inputs(
         self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
-        insertion: str | None = None,
+        insertion: str | None = None, past: Any = None,
     ) -> Inputs:  # fmt: skip
         """Embeddings, mask and answer slots for B texts behind one prompt.
 
@@ -93,7 +111,12 @@ class Plm(ABC):
             lengths: (B,) real tokens of each.
             answers: (B,) slots of the texts, from :meth:`texts`; None for all 0.
             insertion: None takes the family's own.
+            past: from :meth:`prompt_past`; the prompt itself is then not read again.
         """
+
+    def prompt_past(self, prompt: torch.Tensor | None) -> Any:
+        """What of a prompt can be computed once for all texts; None where its slots see the text."""
+        return None
 
     def behind(self, prompt: torch.Tensor | None, ids: torch.Tensor) -> tuple[torch.Tensor, int]:
         """(B, L + T, hidden) word embeddings of the texts behind the prompt's rows, as they are; and L."""
@@ -102,11 +125,8 @@ class Plm(ABC):
         return torch.cat([rows.expand(len(ids), -1, -1), words], dim=1), len(rows)
 
     @abstractmethod
-    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
-        """(B, hidden) last hidden state at the answer, before the output layer.
-
-        ``last_layer_answer_only`` computes no more of the last layer than the answer needs, where the family can.
-        """
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
+        """(B, hidden) last hidden state at the answer, before the output layer."""
 
     def write(self, inputs: Inputs, most: int) -> torch.Tensor:
         """(B, up to most) token ids that the PLM writes after its inputs, by greedy decoding.
@@ -244,6 +264,28 @@ class Plm(ABC):
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def one_row_attends(
+    query: torch.Tensor, hidden: torch.Tensor, key: torch.nn.Linear, value: torch.nn.Linear, scale: float, there: torch.Tensor | None
+) -> torch.Tensor:
+    """Attention of R rows over T slots without projecting the slots: (B, R, heads, size) queries, (B, T, hidden) slots.
+
+    q . (W h + b) = (q W) . h + q . b, where q . b is alike for all slots and drops out of the softmax; likewise the values'
+    projection is applied to the weighted mean of the slots. Costs heads instead of hidden products a slot.
+
+    Returns:
+        (B, R, heads * size)
+    """
+    heads, size = query.shape[2:]
+    to_hidden = key.weight.view(heads, size, -1)
+    scores = torch.einsum("brnd,ndi->brni", query, to_hidden).flatten(1, 2) @ hidden.transpose(1, 2) * scale
+    if there is not None:
+        scores = scores.masked_fill(~there[:, None], torch.finfo(scores.dtype).min)
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(hidden.dtype)
+    mean = (weights @ hidden).view(*query.shape[:3], -1)
+    found = torch.einsum("brni,ndi->brnd", mean, value.weight.view(heads, size, -1)).flatten(2)
+    return found if value.bias is None else found + value.bias
 
 
 def joined(segments: Sequence[str]) -> tuple[str, str]:

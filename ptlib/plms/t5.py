@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ptlib.plms.plm import Ffn, Inputs, Plm, Texts, before_padding, joined
+from ptlib.plms.plm import Ffn, Inputs, Plm, Shortcuts, Texts, before_padding, joined, one_row_attends
 
 if TYPE_CHECKING:
     from ptlib.tasks import Split, Task
@@ -58,7 +58,7 @@ class T5Plm(Plm):
 
     def inputs(
         self, prompt: torch.Tensor | None, ids: torch.Tensor, lengths: torch.Tensor, answers: torch.Tensor | None = None,
-        insertion: str | None = None,
+        insertion: str | None = None, past: Any = None,
     ) -> Inputs:  # fmt: skip
         insertion = self.check_insertion(insertion or self.insertions[0])
         embeds, length = self.behind(prompt, ids)
@@ -69,13 +69,42 @@ class T5Plm(Plm):
         start = [self.model.config.decoder_start_token_id]
         return [*start, self.tokenizer.convert_tokens_to_ids(SENTINEL)] if insertion == "openprompt" else start
 
-    def answer_hidden(self, inputs: Inputs, *, last_layer_answer_only: bool = True) -> torch.Tensor:
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
         """(B, hidden) last hidden state of the answering decoder step; no step is computed that is not read."""
         there = None if inputs.there is None else inputs.there.long()
         read = self.model.encoder(inputs_embeds=inputs.embeds, attention_mask=there).last_hidden_state
         start = torch.tensor([self.decoder_start(inputs.insertion)], device=read.device).expand(len(read), -1)
+        # In half precision transformers keeps hidden states from overflowing between a block's parts.
+        if shortcuts.fold_keys and read.dtype != torch.float16:
+            return self._decode(start, read, inputs.there)[:, -1]
         found = self.model.decoder(input_ids=start, encoder_hidden_states=read, encoder_attention_mask=there, use_cache=False)
         return found.last_hidden_state[:, -1]
+
+    def _decode(self, start: torch.Tensor, read: torch.Tensor, there: torch.Tensor | None) -> torch.Tensor:
+        """(B, steps, hidden) of the decoder's few first steps, whose cross-attention projects no slot of the encoder's.
+
+        Keys and values of every slot for every layer would be a seventh of T5's work, to be read once.
+        """
+        decoder, steps = self.model.decoder, start.shape[1]
+        hidden = decoder.embed_tokens(start)
+        bias = decoder.block[0].layer[0].SelfAttention.compute_bias(steps, steps, device=hidden.device)
+        future = torch.ones(steps, steps, dtype=torch.bool, device=hidden.device).triu(1)
+        bias = bias.masked_fill(future, torch.finfo(bias.dtype).min)
+        for own, cross, ffn in (block.layer for block in decoder.block):
+            attention, rows = own.SelfAttention, own.layer_norm(hidden)
+            query, key, value = (self._heads(attention, part(rows)).transpose(1, 2) for part in (attention.q, attention.k, attention.v))
+            weights = torch.softmax(query @ key.transpose(2, 3) + bias, dim=-1, dtype=torch.float32).to(value.dtype)
+            hidden = hidden + attention.o((weights @ value).transpose(1, 2).flatten(2))
+            attention = cross.EncDecAttention
+            query = self._heads(attention, attention.q(cross.layer_norm(hidden)))
+            # T5 does not scale its products.
+            hidden = hidden + attention.o(one_row_attends(query, read, attention.k, attention.v, 1.0, there))
+            hidden = ffn(hidden)
+        return decoder.final_layer_norm(hidden)
+
+    @staticmethod
+    def _heads(attention: Any, values: torch.Tensor) -> torch.Tensor:
+        return values.view(*values.shape[:2], attention.n_heads, attention.key_value_proj_dim)
 
     def write(self, inputs: Inputs, most: int) -> torch.Tensor:
         """Greedy; the decoder's start is left out."""

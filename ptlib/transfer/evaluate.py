@@ -1,24 +1,23 @@
 """Scores of many prompts on one task: the paper's zero-shot transfer (section 4).
 
-Tokens are made once for all prompts, batches are cut by length and a token budget, and of the last layer and the output
-layer only what decides the answer is computed. Each of these shortcuts is exact and can be switched off.
+Tokens are made once for all prompts, batches are cut by length and a token budget, and only what decides the answer is
+computed (:class:`ptlib.plms.plm.Shortcuts`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ptlib.errors import PromptError, RunError
-from ptlib.plms.plm import Plm
+from ptlib.plms.plm import Plm, Shortcuts
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task, metrics, text_metrics
-from ptlib.transfer.batching import batches, budget
+from ptlib.transfer.batching import batches, budget, overhead
 from ptlib.transfer.tokens import Tokens, tokens_of
 
 EVALUATE_VERSION = "2"
@@ -27,14 +26,6 @@ EVALUATE_VERSION = "2"
 
 class Stopped(Exception):
     """The caller asked to stop; nothing of the unfinished prompt is returned."""
-
-
-@dataclass(frozen=True)
-class Shortcuts:
-    """Exact shortcuts."""
-
-    last_layer_answer_only: bool = True
-    label_rows_only: bool = True
 
 
 class Evaluation(NamedTuple):
@@ -113,9 +104,9 @@ def evaluate(
         lengths = [len(ids) for ids in data.ids]
         started = time.perf_counter()
         slots = 1 if prompt is None else prompt.length
-        tokens = tokens_per_batch or budget(len(lengths), float(np.mean(lengths)), slots)
+        tokens = tokens_per_batch or budget(plm.info, plm.device, plm.dtype)
         work = _Work(plm, task, data, way, shortcuts, should_stop)
-        found, halvings = work.run(prompt, batches(lengths, slots, tokens))
+        found, halvings = work.run(prompt, batches(lengths, slots, tokens, overhead(plm.info, plm.device)))
         if not task.generates:
             _check_finite(plm, prompt, task, found)
         cost = (time.perf_counter() - started, sum(lengths), halvings)
@@ -135,13 +126,14 @@ class _Work(NamedTuple):
         values = None if prompt is None else torch.tensor(prompt.values, device=self.plm.device)
         count = len(self.data.ids)
         logits = np.empty(count, dtype=object) if self.task.generates else np.empty((count, len(self.data.label_ids)), dtype=np.float32)
+        past = self.plm.prompt_past(values) if self.shortcuts.prompt_once and not self.task.generates else None
         halvings, todo = 0, list(reversed(todo))
         while todo:
             if self.should_stop():
                 raise Stopped
             rows = todo.pop()
             try:
-                logits[rows] = self.forward(values, rows)
+                logits[rows] = self.forward(values, past, rows)
                 continue
             except (RuntimeError, MemoryError) as error:
                 if not _ran_out(error):
@@ -157,12 +149,12 @@ class _Work(NamedTuple):
                 torch.cuda.empty_cache()
         return logits, halvings
 
-    def forward(self, values: torch.Tensor | None, rows: list[int]) -> np.ndarray:
-        inputs = self.plm.inputs(values, *self.data.batch(rows, self.plm.pad_id, self.plm.device), self.insertion)
+    def forward(self, values: torch.Tensor | None, past: Any, rows: list[int]) -> np.ndarray:
+        inputs = self.plm.inputs(values, *self.data.batch(rows, self.plm.pad_id, self.plm.device), self.insertion, past)
         if self.task.generates:
             written = self.plm.write(inputs, self.task.max_new_tokens)
             return np.array([text.strip() for text in self.plm.tokenizer.batch_decode(written, skip_special_tokens=True)], dtype=object)
-        hidden = self.plm.answer_hidden(inputs, last_layer_answer_only=self.shortcuts.last_layer_answer_only)
+        hidden = self.plm.answer_hidden(inputs, self.shortcuts)
         answers = self.plm.label_logits(hidden, self.data.label_ids, label_rows_only=self.shortcuts.label_rows_only)
         return answers.float().cpu().numpy()
 

@@ -1,6 +1,8 @@
 """Every family and insertion against transformers' own public forward: explicit inputs_embeds and position ids, one text
 at a time, computed slowly and independently of the family's file."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,14 +10,16 @@ import torch
 from ptlib.errors import PromptError, TaskError
 from ptlib.neurons.stimulate import stimulate
 from ptlib.plms.load import load
+from ptlib.plms.plm import Shortcuts
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Split, load_task
-from ptlib.transfer.evaluate import Shortcuts, evaluate
+from ptlib.transfer.evaluate import evaluate
 from tests.families import FAMILIES, build
 
 TEXTS = ["the plot was good", "the food was not good it was bad", "dull"]
 CASES = [(family, way) for family in FAMILIES for way in ("thunlp", "openprompt", "peft")
          if way != "thunlp" or family in ("roberta", "bert", "t5", "t5-gated")]  # fmt: skip
+NONE = Shortcuts(**{field.name: False for field in fields(Shortcuts)})
 WORDS = {"gpt2": ("good", "bad"), "llama": ("good", "bad"), "mistral": ("good", "bad"), "qwen2": ("good", "bad"), "qwen3": ("good", "bad")}
 
 
@@ -94,9 +98,20 @@ def test_label_logits(plms, tmp_path, family, insertion):
     label_ids = [row for (row,) in plm.label_ids(task.label_words)]
     expected = np.array([slow(plm, family, insertion, prompt, text)[label_ids].numpy() for text in TEXTS])
     assert expected.std() > 0.05
-    for shortcuts in (Shortcuts(), Shortcuts(False, False)):
+    for shortcuts in (Shortcuts(), NONE, *(replace(NONE, **{field.name: True}) for field in fields(NONE))):
         found = next(evaluate(plm, [prompt], task, shortcuts=shortcuts))
         assert np.abs(found.logits - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("window", [4, 7, 64])
+def test_a_prompt_read_once_for_all_texts_under_a_sliding_window(tmp_path, window):
+    plm = load(build("mistral", tmp_path / "plm"), device="cpu")
+    plm.model.config.sliding_window = window
+    task, prompt = make_task(tmp_path, "mistral"), prompt_for(plm, "peft")
+    label_ids = [row for (row,) in plm.label_ids(task.label_words)]
+    with torch.no_grad():
+        expected = np.array([slow(plm, "mistral", "peft", prompt, text)[label_ids].numpy() for text in TEXTS])
+    assert np.abs(next(evaluate(plm, [prompt], task)).logits - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize(("family", "insertion"), CASES)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ptlib.neurons.stimulate import stimulate
-from ptlib.transfer.evaluate import Shortcuts, evaluate
+from ptlib.plms.plm import Shortcuts
+from ptlib.transfer.evaluate import evaluate
 
 
 def slow_logits(plm, prompt, ids: list[int], label_ids: list[int]) -> np.ndarray:
@@ -22,7 +23,7 @@ def slow_logits(plm, prompt, ids: list[int], label_ids: list[int]) -> np.ndarray
 
 
 @pytest.mark.parametrize("task", ["films", "pairs"])
-@pytest.mark.parametrize("shortcuts", [Shortcuts(), Shortcuts(False, False), Shortcuts(True, False), Shortcuts(False, True)])
+@pytest.mark.parametrize("shortcuts", [Shortcuts(), Shortcuts(False, False, False, False), Shortcuts(fold_keys=False)])
 def test_label_logits(tiny_plm, library, task, shortcuts):
     task = library.task(task)
     prompts = [library.prompt("tiny-1/films-s0").load(), None]

@@ -9,16 +9,17 @@ import torch
 
 from ptlib.errors import TaskError
 from ptlib.plms.load import load
+from ptlib.plms.plm import Shortcuts
 from ptlib.tasks import Split
 
 
-def hidden(plm, prompt, rows, **options):
+def hidden(plm, prompt, rows, shortcuts=Shortcuts()):
     lengths = torch.tensor([len(row) for row in rows])
     ids = torch.full((len(rows), int(lengths.max())), plm.model.config.pad_token_id)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
     with torch.inference_mode():
-        return plm.answer_hidden(plm.inputs(prompt, ids, lengths), **options)
+        return plm.answer_hidden(plm.inputs(prompt, ids, lengths), shortcuts)
 
 
 @pytest.fixture
@@ -26,20 +27,24 @@ def prompt():
     return torch.tensor(np.random.default_rng(5).normal(0, 0.5, (5, 32)).astype(np.float32))
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_a_text_reads_the_same_alone_and_padded_beside_a_longer_one(tiny_plm, prompt, exact):
+ANSWER_ROW = [Shortcuts(), Shortcuts(fold_keys=False), Shortcuts(last_layer_answer_only=False)]
+
+
+@pytest.mark.parametrize("shortcuts", ANSWER_ROW)
+def test_a_text_reads_the_same_alone_and_padded_beside_a_longer_one(tiny_plm, prompt, shortcuts):
     short, long = [0, 7, 2], [0, 8, 9, 10, 11, 12, 13, 2]
-    together = hidden(tiny_plm, prompt, [short, long], last_layer_answer_only=exact)
-    alone = [hidden(tiny_plm, prompt, [row], last_layer_answer_only=exact)[0] for row in (short, long)]
+    together = hidden(tiny_plm, prompt, [short, long], shortcuts)
+    alone = [hidden(tiny_plm, prompt, [row], shortcuts)[0] for row in (short, long)]
     assert (together - torch.stack(alone)).abs().max() < 1e-5
     assert (alone[0] - alone[1]).abs().max() > 1e-2
 
 
 def test_last_layer_for_the_answer_alone_changes_nothing(tiny_plm, prompt):
     rows = [[0, 7, 8, 2], [0, 9, 2], [0, 10, 11, 12, 13, 2]]
-    fast, slow = (hidden(tiny_plm, prompt, rows, last_layer_answer_only=only) for only in (True, False))
-    assert fast.shape == slow.shape == (3, 32)
-    assert (fast - slow).abs().max() < 1e-5
+    folded, projected, whole = (hidden(tiny_plm, prompt, rows, shortcuts) for shortcuts in ANSWER_ROW)
+    assert folded.shape == whole.shape == (3, 32)
+    assert (projected - whole).abs().max() < 1e-5
+    assert (folded - whole).abs().max() < 1e-5
 
 
 def test_prompt_slots_take_no_positions_of_the_text(tiny_plm, prompt):
@@ -61,7 +66,7 @@ def test_neurons_of_a_batch_at_the_answer_slot(tiny_plm, prompt):
     inputs = tiny_plm.inputs(prompt, torch.tensor([[0, 7, 2], [0, 8, 2]]), torch.tensor([3, 3]))
     with torch.inference_mode(), tiny_plm.watch_neurons(inputs) as seen:
         tiny_plm.answer_hidden(inputs)
-        tiny_plm.answer_hidden(inputs, last_layer_answer_only=False)
+        tiny_plm.answer_hidden(inputs, Shortcuts(last_layer_answer_only=False))
     assert [tuple(item.values.shape) for item in seen] == [(3, 2, 48)] * 2
     assert (seen[0].values - seen[1].values).abs().max() < 1e-5
     assert torch.equal(seen[0].activated, seen[0].values > 0)

@@ -62,10 +62,10 @@ def test_memory_that_runs_out_halves_the_batch(tiny_plm, library, monkeypatch):
     """The PLM refuses more than 8 rows at once, as a full GPU would."""
     task, real = library.task("films"), tiny_plm.answer_hidden
 
-    def small(inputs, **options):
+    def small(inputs, *options):
         if len(inputs.embeds) > 8:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return real(inputs, **options)
+        return real(inputs, *options)
 
     expected = next(evaluate(tiny_plm, [None], task))
     monkeypatch.setattr(tiny_plm, "answer_hidden", small)
@@ -75,7 +75,7 @@ def test_memory_that_runs_out_halves_the_batch(tiny_plm, library, monkeypatch):
 
 
 def test_other_errors_are_not_taken_for_memory(tiny_plm, library, monkeypatch):
-    def broken(inputs, **options):
+    def broken(inputs, *options):
         raise RuntimeError("shape mismatch")
 
     monkeypatch.setattr(tiny_plm, "answer_hidden", broken)

@@ -52,11 +52,11 @@ def test_every_row_is_scored_once_however_often_batches_are_halved(tiny_plm, lib
     """A PLM that takes few rows; the error is the one that a full GPU raises."""
     task, real, passed = library.task("films"), tiny_plm.answer_hidden, []
 
-    def small(inputs, **options):
+    def small(inputs, *options):
         if len(inputs.embeds) > most:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         passed.append(len(inputs.embeds))
-        return real(inputs, **options)
+        return real(inputs, *options)
 
     expected = next(evaluate(tiny_plm, [None], task))
     monkeypatch.setattr(tiny_plm, "answer_hidden", small)
@@ -68,7 +68,7 @@ def test_every_row_is_scored_once_however_often_batches_are_halved(tiny_plm, lib
 
 @pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError("CUDA out of memory"), MemoryError()])
 def test_a_single_text_that_does_not_fit_says_so(tiny_plm, library, monkeypatch, error):
-    def full(inputs, **options):
+    def full(inputs, *options):
         raise error
 
     monkeypatch.setattr(tiny_plm, "answer_hidden", full)
