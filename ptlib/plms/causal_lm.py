@@ -8,7 +8,7 @@ import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from ptlib.errors import TaskError
-from ptlib.plms.plm import Inputs, Plm, Shortcuts, Texts, joined
+from ptlib.plms.plm import ALL_SHORTCUTS, Inputs, Plm, Shortcuts, Texts, joined
 
 if TYPE_CHECKING:
     from ptlib.tasks import Split, Task
@@ -53,7 +53,7 @@ class CausalLm(Plm):
         self.model.base_model(inputs_embeds=prompt.to(self.words.weight.dtype)[None], past_key_values=past, use_cache=True)
         return [(layer.keys, layer.values) for layer in past.layers]
 
-    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = ALL_SHORTCUTS) -> torch.Tensor:
         """(B, hidden) last hidden state at the answer slot, through transformers' own decoder."""
         cache = {} if inputs.past is None else {"past_key_values": _behind(inputs.past)}
         found = self.model.base_model(inputs_embeds=inputs.embeds, use_cache=bool(cache), **cache).last_hidden_state

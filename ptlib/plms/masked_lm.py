@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ptlib.plms.plm import Ffn, Inputs, Plm, Shortcuts, Texts, before_padding, joined, one_row_attends
+from ptlib.plms.plm import ALL_SHORTCUTS, Ffn, Inputs, Plm, Shortcuts, Texts, before_padding, joined, one_row_attends
 from ptlib.tasks.task import MASK
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class MaskedLm(Plm):
         embeds = module.LayerNorm(joint + module.token_type_embeddings.weight[0])
         return Inputs(embeds, before_padding(lengths, length, ids.shape[1]), slots, insertion)
 
-    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = ALL_SHORTCUTS) -> torch.Tensor:
         """(B, hidden) last hidden state at the answer slot. No later layer reads the last layer's other slots."""
         hidden, blocked = inputs.embeds, None
         if inputs.there is not None:

@@ -44,6 +44,9 @@ class Shortcuts:
     """Of the output layer, only the rows of the label words."""
 
 
+ALL_SHORTCUTS = Shortcuts()
+
+
 class Inputs(NamedTuple):
     """What the PLM reads: B sequences of T slots, prompt first."""
 
@@ -125,7 +128,7 @@ class Plm(ABC):
         return torch.cat([rows.expand(len(ids), -1, -1), words], dim=1), len(rows)
 
     @abstractmethod
-    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = ALL_SHORTCUTS) -> torch.Tensor:
         """(B, hidden) last hidden state at the answer, before the output layer."""
 
     def write(self, inputs: Inputs, most: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ptlib.plms.plm import Ffn, Inputs, Plm, Shortcuts, Texts, before_padding, joined, one_row_attends
+from ptlib.plms.plm import ALL_SHORTCUTS, Ffn, Inputs, Plm, Shortcuts, Texts, before_padding, joined, one_row_attends
 
 if TYPE_CHECKING:
     from ptlib.tasks import Split, Task
@@ -69,7 +69,7 @@ class T5Plm(Plm):
         start = [self.model.config.decoder_start_token_id]
         return [*start, self.tokenizer.convert_tokens_to_ids(SENTINEL)] if insertion == "openprompt" else start
 
-    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = Shortcuts()) -> torch.Tensor:
+    def answer_hidden(self, inputs: Inputs, shortcuts: Shortcuts = ALL_SHORTCUTS) -> torch.Tensor:
         """(B, hidden) last hidden state of the answering decoder step; no step is computed that is not read."""
         there = None if inputs.there is None else inputs.there.long()
         read = self.model.encoder(inputs_embeds=inputs.embeds, attention_mask=there).last_hidden_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,7 +67,7 @@ def _segments(ordered: np.ndarray, extra: int, tokens: int, overhead: float) -> 
 def _parts(ordered: np.ndarray, first: int, last: int, extra: int, tokens: int) -> list[tuple[int, int]]:
     most = max(1, tokens // (extra + int(ordered[last - 1])))
     edges = np.linspace(first, last, -(-(last - first) // most) + 1).round().astype(int)
-    return [(int(one), int(other)) for one, other in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(one), int(other)) for one, other in itertools.pairwise(edges)]
 
 
 def overhead(info: PlmInfo, device: str) -> float:

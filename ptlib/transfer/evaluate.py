@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ptlib.errors import PromptError, RunError
-from ptlib.plms.plm import Plm, Shortcuts
+from ptlib.plms.plm import ALL_SHORTCUTS, Plm, Shortcuts
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task, metrics, text_metrics
 from ptlib.transfer.batching import batches, budget, overhead
@@ -78,7 +78,7 @@ def evaluate(
     limit: int | None = None,
     insertion: str | None = None,
     tokens_per_batch: int | None = None,
-    shortcuts: Shortcuts = Shortcuts(),
+    shortcuts: Shortcuts = ALL_SHORTCUTS,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Evaluation]:
     """Evaluates prompts on a task, one result as each is finished; ``None`` among them means no prompt.

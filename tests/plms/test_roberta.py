@@ -9,11 +9,11 @@ import torch
 
 from ptlib.errors import TaskError
 from ptlib.plms.load import load
-from ptlib.plms.plm import Shortcuts
+from ptlib.plms.plm import ALL_SHORTCUTS, Shortcuts
 from ptlib.tasks import Split
 
 
-def hidden(plm, prompt, rows, shortcuts=Shortcuts()):
+def hidden(plm, prompt, rows, shortcuts=ALL_SHORTCUTS):
     lengths = torch.tensor([len(row) for row in rows])
     ids = torch.full((len(rows), int(lengths.max())), plm.model.config.pad_token_id)
     for place, row in enumerate(rows):
