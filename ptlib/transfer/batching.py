@@ -12,15 +12,17 @@ from ptlib.plms.device import WIDTH, free_memory
 
 PADDING = 0.02
 """Most of a task's slots that may be padding."""
-LAYER_OVERHEAD = {"cpu": 9e6, "cuda": 5e10, "mps": 1e9}
-"""Operations that a device could do in the time it takes to start one layer of a batch: what a further batch costs."""
+LAYER_START = {"cpu": 9e6, "cuda": 5e10, "mps": 1e9}
+"""Operations that a device could do in the time it takes to start one layer of a batch."""
+WEIGHTS_READ = {"cpu": 12.0, "cuda": 120.0, "mps": 50.0}
+"""Slots that a device could compute in the time it takes to read the weights, whatever their number."""
 MOST_SLOTS = {"cpu": 4096, "cuda": 2**18, "mps": 2**14}
 """Slots beyond which a larger batch is no faster."""
 MEMORY_SHARE = 0.4
 """Part of the free memory that a batch may take; a batch that still does not fit is halved by the caller."""
 
 
-def batches(lengths: Sequence[int], extra: int, tokens: int, overhead: float = 0.0) -> list[list[int]]:
+def batches(lengths: Sequence[int], extra: int, tokens: int, overhead: float = 0.0, held: int = 0) -> list[list[int]]:
     """Rows sorted by length and cut where that costs least: padded slots and ``overhead`` slots for every batch.
 
     The cuts are optimal for sorted rows (dynamic programming over the distinct lengths). Where they would leave more
@@ -29,6 +31,7 @@ def batches(lengths: Sequence[int], extra: int, tokens: int, overhead: float = 0
     Args:
         lengths: tokens of each text.
         extra: prompt slots before every text.
+        held: prompt slots before every text that are computed elsewhere, once for all.
         tokens: most slots a batch, padding included; a single row that exceeds them is a batch of its own.
         overhead: what starting a batch costs, in slots.
 
@@ -37,10 +40,10 @@ def batches(lengths: Sequence[int], extra: int, tokens: int, overhead: float = 0
     """
     order = np.argsort(np.asarray(lengths), kind="stable")
     ordered = np.asarray(lengths)[order]
-    real = int(ordered.sum()) + extra * len(ordered)
+    real = int(ordered.sum()) + (extra + held) * len(ordered)
     while True:
         cut = [part for first, last in _segments(ordered, extra, tokens, overhead) for part in _parts(ordered, first, last, extra, tokens)]
-        slots = sum((last - first) * (extra + int(ordered[last - 1])) for first, last in cut)
+        slots = sum((last - first) * (held + extra + int(ordered[last - 1])) for first, last in cut)
         if slots <= real / (1 - PADDING) or overhead < 1e-3:
             return [order[first:last].tolist() for first, last in cut]
         overhead /= 2
@@ -71,10 +74,10 @@ def _parts(ordered: np.ndarray, first: int, last: int, extra: int, tokens: int) 
 
 
 def overhead(info: PlmInfo, device: str) -> float:
-    """What starting a batch costs on a device, in slots of this PLM: next to nothing for a large PLM on a CPU, thousands
-    for a small one on a GPU."""
+    """What a further batch costs on a device, in slots of this PLM: a dozen for a large PLM on a CPU, thousands on a GPU."""
     # A layer's weights: four attention matrices and two of the FFN.
-    return LAYER_OVERHEAD[device.split(":")[0]] / (2 * (4 * info.hidden**2 + 2 * info.hidden * info.ffn))
+    kind, weights = device.split(":")[0], 4 * info.hidden**2 + 2 * info.hidden * info.ffn
+    return WEIGHTS_READ[kind] + LAYER_START[kind] / (2 * weights)
 
 
 def budget(info: PlmInfo, device: str, dtype: str) -> int:

@@ -103,10 +103,9 @@ def evaluate(
         data = tokens_of(plm, task, split, limit, way, 0 if prompt is None else prompt.length)
         lengths = [len(ids) for ids in data.ids]
         started = time.perf_counter()
-        slots = 1 if prompt is None else prompt.length
         tokens = tokens_per_batch or budget(plm.info, plm.device, plm.dtype)
         work = _Work(plm, task, data, way, shortcuts, should_stop)
-        found, halvings = work.run(prompt, batches(lengths, slots, tokens, overhead(plm.info, plm.device)))
+        found, halvings = work.run(prompt, tokens)
         if not task.generates:
             _check_finite(plm, prompt, task, found)
         cost = (time.perf_counter() - started, sum(lengths), halvings)
@@ -121,13 +120,16 @@ class _Work(NamedTuple):
     shortcuts: Shortcuts
     should_stop: Callable[[], bool]
 
-    def run(self, prompt: SoftPrompt | None, todo: list[list[int]]) -> tuple[np.ndarray, int]:
+    def run(self, prompt: SoftPrompt | None, tokens: int) -> tuple[np.ndarray, int]:
         """(n, classes) logits, or (n,) texts where the answer is free text; and how often a batch was halved."""
         values = None if prompt is None else torch.tensor(prompt.values, device=self.plm.device)
         count = len(self.data.ids)
         logits = np.empty(count, dtype=object) if self.task.generates else np.empty((count, len(self.data.label_ids)), dtype=np.float32)
         past = self.plm.prompt_past(values) if self.shortcuts.prompt_once and not self.task.generates else None
-        halvings, todo = 0, list(reversed(todo))
+        slots = 1 if prompt is None else prompt.length
+        extra, held = (slots, 0) if past is None else (0, slots)
+        cut = batches([len(ids) for ids in self.data.ids], extra, tokens, overhead(self.plm.info, self.plm.device), held)
+        halvings, todo = 0, cut[::-1]
         while todo:
             if self.should_stop():
                 raise Stopped
