@@ -1,79 +1,29 @@
-"""Times the parts a user waits for, each against a yardstick in the same run, and prints medians with their spread.
-
-Ratios are what counts: machines are shared and noisy.
-"""
+"""``./run.sh bench [SUITE ...]``: times this project against its peers and its own parts, and writes RESULTS.md."""
 
 from __future__ import annotations
 
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
+import argparse
+import importlib
 
-import numpy as np
-import torch
-
-from ptlib.analysis import correlation
-from ptlib.library import Library
-from ptlib.plms.load import load
-from ptlib.runs import plan, queue, select
-from ptlib.runs.study import load_study
-from ptlib.store import Store
-from ptlib.transfer.evaluate import Shortcuts, evaluate
-
-ROUNDS = 7
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def row(name: str, seconds: list[float], yardstick: list[float] | None = None) -> None:
-    """Median, minimum and maximum, and the median of the ratios pair by pair."""
-    text = f"{name:58s} {statistics.median(seconds) * 1e3:9.1f} ms  [{min(seconds) * 1e3:.1f}, {max(seconds) * 1e3:.1f}]"
-    if yardstick:
-        ratios = [one / other for one, other in zip(yardstick, seconds, strict=True)]
-        text += f"   {statistics.median(ratios):5.2f} x faster than the yardstick [{min(ratios):.2f}, {max(ratios):.2f}]"
-    print(text, flush=True)
+from tests.bench import results
 
 
 def main() -> None:
-    """Prints the table."""
-    torch.set_num_threads(1)
-    library = Library.open()
-    plm = load(library.plm(str(library.default_plm())), device="cpu")
-    task, prompt = library.task("movie-long"), library.prompts(plm.info.id, ("trained",))[0].load()
-    print(f"{plm.info.id}, {len(task.read('test').labels)} examples of {task.name}, one thread, n = {ROUNDS} rounds, interleaved\n")
-
-    def cell(shortcuts: Shortcuts, tokens: int | None) -> Callable[[], object]:
-        return lambda: next(evaluate(plm, [prompt], task, shortcuts=shortcuts, tokens_per_batch=tokens))
-
-    plain, fast = cell(Shortcuts(False, False), None), cell(Shortcuts(), None)
-    plain(), fast()
-    pairs = [(timed(plain), timed(fast)) for _ in range(ROUNDS)]
-    row("one cell, all logits and all rows (yardstick)", [one for one, _ in pairs])
-    row("one cell, answer rows and label rows only", [two for _, two in pairs], [one for one, _ in pairs])
-
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(folder)
-        cells = plan(library, select(library))
-        row("library opened", [timed(Library.open) for _ in range(ROUNDS)])
-        row(
-            f"{len(cells)} cells planned, {len(store.present([]))} present",
-            [timed(lambda: plan(library, select(library))) for _ in range(ROUNDS)],
-        )
-        row("a run queued", [timed(lambda: queue.start(store, cells, "bench", "bench")) for _ in range(ROUNDS)])
-        row("progress of all runs", [timed(lambda: queue.all_progress(store)) for _ in range(ROUNDS)])
-        row("study loaded from an empty store", [timed(lambda: load_study(store, library, plm.info.id)) for _ in range(ROUNDS)])
-    rng = np.random.default_rng(0)
-    transfer, similarity = rng.random((3, 13, 13)), rng.random((3, 13, 13))
-    row(
-        "mean Spearman, 2,000 resamples and permutations",
-        [timed(lambda: correlation.mean_spearman(transfer, similarity)) for _ in range(ROUNDS)],
-    )
+    """Runs the suites that are named, or all of them."""
+    parser = argparse.ArgumentParser(prog="./run.sh bench", description=__doc__)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"some of {', '.join(results.ORDER)}; none runs all")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1, help="of each process; on shared cores one is often faster than two")
+    parser.add_argument("--only", nargs="+", help="shapes, or shapes/lengths, of the suites cells and techniques")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.suites) - set(results.ORDER)):
+        parser.error(f"no suite {unknown[0]!r}; there are {', '.join(results.ORDER)}")
+    given = {name: getattr(options, name) for name in ("device", "dtype", "rounds", "threads", "only")}
+    for suite in options.suites or results.ORDER:
+        importlib.import_module(f"tests.bench.{suite}").run(results.home(), **given)
+        results.write()
 
 
 if __name__ == "__main__":

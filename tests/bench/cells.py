@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tests.bench import shapes
+from tests.bench.results import keep, spread
 
 ROOT = Path(__file__).parents[2]
 AGREE = 2e-3
@@ -129,3 +130,38 @@ def compare(
         peer.end()
     facts["openprompt"] = "" if python else "skipped: a masked LM on the CPU only, or its environment could not be made"
     return [Row(name, seconds[name], most[name], seconds["ours"]) for name in peers], facts
+
+
+SUITE = {
+    "cpu": {"roberta-base": {"short": 24, "pair": 16, "long": 8}, "t5-small": {"short": 48, "pair": 32, "long": 16},
+            "gpt2": {"short": 32, "pair": 16, "long": 8}},
+    "cuda": {"roberta-large": {"short": 2048, "pair": 1024, "long": 512}, "t5-large": {"short": 1024, "pair": 512, "long": 256},
+             "llama-7b": {"short": 512, "pair": 256, "long": 128}},
+}  # fmt: skip
+"""Device -> shape -> examples a cell of each kind of text."""
+
+
+def run(folder: Path, *, device: str, dtype: str, rounds: int, threads: int, only: list[str] | None) -> None:
+    """One table a PLM and kind of text."""
+    for shape, kinds in SUITE[device.split(":")[0]].items():
+        for lengths, count in kinds.items():
+            if only and shape not in only and f"{shape}/{lengths}" not in only:
+                continue
+            rows, facts = compare(shape, lengths, count, rounds, folder, device, dtype, threads)
+            _table(f"{shape}, {lengths} texts", rows, facts, rounds, f"{device}, {dtype}, {threads} thread")
+
+
+def _table(title: str, rows: list[Row], facts: dict, rounds: int, where: str) -> None:
+    bare = statistics.median(facts["slots"] / second for row in rows if row.name == "bare forward" for second in row.seconds)
+    shown = []
+    for row in rows:
+        speed = [facts["slots"] / second for second in row.seconds]
+        ratio = "1" if row.name == "ours" else f"{row.ratio[0]:.2f} [{row.ratio[1]:.2f}, {row.ratio[2]:.2f}]"
+        differs = facts["agreement"].get(row.name)
+        shown.append([row.name, spread(row.seconds), spread(speed, 0), f"{statistics.median(speed) / bare:.0%}", ratio, f"{row.peak / 2**20:.0f}",
+                      "" if differs is None else f"{differs:.0e}"])  # fmt: skip
+    padding = 1 - facts["slots"] / facts["padded"]
+    note = f" OpenPrompt: {facts['openprompt']}." if facts["openprompt"] else ""
+    keep("cells", title, f"{facts['count']} examples behind a prompt of {shapes.PROMPT_LENGTH} tokens, {facts['slots']} real slots, {padding:.1%} padding in "
+         f"{facts['batches']} batches; {where}; {rounds} rounds, interleaved.{note}",
+         ["", "seconds a cell", "real slots/s", "of the bare forward", "ours is faster by", "peak MiB", "log-odds differ (sd)"], shown)  # fmt: skip
