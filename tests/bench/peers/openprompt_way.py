@@ -18,6 +18,8 @@ class Peer:
     def __init__(self, job: dict) -> None:
         plm = transformers.RobertaForMaskedLM.from_pretrained(job["folder"])
         tokenizer = transformers.RobertaTokenizer(f"{job['folder']}/vocab.json", f"{job['folder']}/merges.txt")
+        # Made from its files, it would cut "<mask>" into pieces.
+        tokenizer.sanitize_special_tokens()
         self.tokenizer, self.job = tokenizer, job
         values = torch.tensor(np.load(job["prompt"]))
         self.template = SoftTemplate(model=plm, tokenizer=tokenizer, text='{"placeholder":"text_a"} {"mask"}', num_tokens=len(values))
