@@ -62,18 +62,19 @@ class Target:
         seen = self._class[: len(right)]
         return np.bincount(seen, minlength=len(self.totals)), np.bincount(seen[right], minlength=len(self.totals))
 
+    def verdict(self, prompt: int) -> Verdict:
+        """A cell's score and interval as they stand, no reason given."""
+        counts = self._counts(prompt)
+        return Verdict(estimate(self.totals, *counts), interval(self.totals, *counts), "")
+
     def verdicts(self) -> list[Verdict]:
         """Every cell as it stands; prompts that cannot be the best source any more leave the race on the way."""
-        counts = [self._counts(prompt) for prompt in range(len(self.right))]
-        scores = [estimate(self.totals, *pair) for pair in counts]
-        intervals = [interval(self.totals, *pair) for pair in counts]
-        self._race(scores)
-        chance = [intervals[prompt].low for prompt in np.flatnonzero(self.random)]
+        found = [self.verdict(prompt) for prompt in range(len(self.right))]
+        self._race([verdict.score for verdict in found])
         # Below the mean of what the random prompts reach at least.
-        floor = float(np.mean(chance)) if chance else -np.inf
+        floor = float(np.mean([found[prompt].interval.low for prompt in np.flatnonzero(self.random)])) if self.random.any() else -np.inf
         racing = int((~self.out).sum()) > 1
-        return [Verdict(score, found, self._reason(prompt, found, floor, racing))
-                for prompt, (score, found) in enumerate(zip(scores, intervals, strict=True))]  # fmt: skip
+        return [verdict._replace(reason=self._reason(prompt, verdict.interval, floor, racing)) for prompt, verdict in enumerate(found)]
 
     def _reason(self, prompt: int, found: Interval, floor: float, racing: bool) -> Reason:
         if len(self.right[prompt]) == len(self.classes):

@@ -34,7 +34,7 @@ class Executor:
 
         ``begin`` hears of each cell before it is evaluated. Ends early when ``should_stop`` says so.
         """
-        from ptlib.transfer.evaluate import Stopped
+        from ptlib.transfer.forward import Stopped
 
         try:
             plm = self._plm(cells[0])

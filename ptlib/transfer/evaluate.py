@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ptlib.errors import PromptError, RunError
-from ptlib.plms.plm import ALL_SHORTCUTS, Plm, Shortcuts
+from ptlib.errors import PromptError
+from ptlib.plms.plm import ALL_SHORTCUTS, Plm, Shortcuts, Stimulation
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task, metrics, text_metrics
-from ptlib.transfer.batching import batches, budget, overhead
+from ptlib.transfer.forward import Forward
 from ptlib.transfer.tokens import Tokens, tokens_of
 
 EVALUATE_VERSION = "2"
 """Part of every cell's key: raised when a change here could change a score."""
 
 
-class Stopped(Exception):
-    """The caller asked to stop; nothing of the unfinished prompt is returned."""
+class Seen(NamedTuple):
+    """Rows that were evaluated before, so that they are not evaluated again."""
+
+    rows: np.ndarray
+    """(m,) int32, of the split"""
+    logits: np.ndarray
+    """(m, classes) float32"""
+    seconds: float = 0.0
 
 
 class Evaluation(NamedTuple):
@@ -59,15 +65,6 @@ class Evaluation(NamedTuple):
     """(n) answers, where they are free text; then ``logits`` is (n, 1), each example's score, and there are no classes."""
 
 
-OUT_OF_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
-# On a CPU torch reports exhausted memory as a plain RuntimeError; its allocator's words differ by operating system.
-OUT_OF_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory")
-
-
-def _ran_out(error: BaseException) -> bool:
-    return isinstance(error, OUT_OF_MEMORY) or any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
-
-
 @torch.inference_mode()
 def evaluate(
     plm: Plm,
@@ -80,6 +77,8 @@ def evaluate(
     tokens_per_batch: int | None = None,
     shortcuts: Shortcuts = ALL_SHORTCUTS,
     should_stop: Callable[[], bool] = lambda: False,
+    seen: Sequence[Seen | None] | None = None,
+    on_neurons: Callable[[Stimulation], None] | None = None,
 ) -> Iterator[Evaluation]:
     """Evaluates prompts on a task, one result as each is finished; ``None`` among them means no prompt.
 
@@ -89,6 +88,9 @@ def evaluate(
         insertion: None takes each prompt's own (without a prompt, the family's own).
         tokens_per_batch: slots a batch; None chooses.
         should_stop: asked between batches.
+        seen: for each prompt, rows that were evaluated before; they are not evaluated again.
+        on_neurons: hears of the neurons of every layer at the answers of each batch, where the answer is not free text;
+            :class:`ptlib.neurons.activity.Activity` sums them up.
 
     Raises:
         PromptError: a prompt of another width, an insertion the family does not offer, or a prompt whose answers are not finite numbers. TaskError: data, texts or label words the PLM cannot use.
@@ -98,75 +100,31 @@ def evaluate(
     for prompt in prompts:
         if prompt is not None:
             prompt.check_fits(plm.hidden, plm.info.id)
-    for prompt in prompts:
+    for prompt, known in zip(prompts, seen or [None] * len(prompts), strict=True):
         way = insertion or (plm.insertions[0] if prompt is None else prompt.insertion)
         data = tokens_of(plm, task, split, limit, way, 0 if prompt is None else prompt.length)
-        lengths = [len(ids) for ids in data.ids]
+        work = Forward(plm, task, data, way, shortcuts, should_stop, tokens_per_batch, on_neurons)
         started = time.perf_counter()
-        tokens = tokens_per_batch or budget(plm.info, plm.device, plm.dtype)
-        work = _Work(plm, task, data, way, shortcuts, should_stop)
-        found, halvings = work.run(prompt, tokens)
+        rows = list(range(len(data.ids))) if known is None else sorted(set(range(len(data.ids))) - set(known.rows.tolist()))
+        answers = work.run(prompt, rows)
+        seconds = time.perf_counter() - started
+        if known is not None:
+            answers, seconds = _merged(len(data.ids), rows, answers, known), seconds + known.seconds
         if not task.generates:
-            _check_finite(plm, prompt, task, found)
-        cost = (time.perf_counter() - started, sum(lengths), halvings)
-        yield (_read if task.generates else _scored)(plm, prompt, task, data, found, *cost)
+            check_finite(plm, prompt, task, answers)
+        cost = Cost(seconds, sum(len(data.ids[row]) for row in rows), work.halvings)
+        yield (_read if task.generates else scored)(plm, prompt, task, data, answers, cost)
 
 
-class _Work(NamedTuple):
-    plm: Plm
-    task: Task
-    data: Tokens
-    insertion: str
-    shortcuts: Shortcuts
-    should_stop: Callable[[], bool]
-
-    def run(self, prompt: SoftPrompt | None, tokens: int) -> tuple[np.ndarray, int]:
-        """(n, classes) logits, or (n,) texts where the answer is free text; and how often a batch was halved."""
-        values = None if prompt is None else torch.tensor(prompt.values, device=self.plm.device)
-        count = len(self.data.ids)
-        logits = np.empty(count, dtype=object) if self.task.generates else np.empty((count, len(self.data.label_ids)), dtype=np.float32)
-        past = self.plm.prompt_past(values) if self.shortcuts.prompt_once and not self.task.generates else None
-        slots = 1 if prompt is None else prompt.length
-        extra, held = (slots, 0) if past is None else (0, slots)
-        cut = batches([len(ids) for ids in self.data.ids], extra, tokens, overhead(self.plm.info, self.plm.device), held)
-        halvings, todo = 0, cut[::-1]
-        while todo:
-            if self.should_stop():
-                raise Stopped
-            rows = todo.pop()
-            try:
-                logits[rows] = self.forward(values, past, rows)
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if not _ran_out(error):
-                    raise
-                if len(rows) == 1:
-                    raise RunError("memory ran out on a single text", where=f"{self.plm.info.id} on {self.plm.device}",
-                                   found=f"{len(self.data.ids[rows[0]])} tokens", mend="Free memory on the device, "
-                                   "choose a smaller PLM or dtype, or set max_length in the task's TOML.") from error  # fmt: skip
-            # Only here, after the error, are the failed pass's tensors free.
-            halvings += 1
-            todo = [half for batch in todo for half in _halves(batch)] + list(reversed(_halves(rows)))
-            if self.plm.device.startswith("cuda"):
-                torch.cuda.empty_cache()
-        return logits, halvings
-
-    def forward(self, values: torch.Tensor | None, past: Any, rows: list[int]) -> np.ndarray:
-        inputs = self.plm.inputs(values, *self.data.batch(rows, self.plm.pad_id, self.plm.device), self.insertion, past)
-        if self.task.generates:
-            written = self.plm.write(inputs, self.task.max_new_tokens)
-            return np.array([text.strip() for text in self.plm.tokenizer.batch_decode(written, skip_special_tokens=True)], dtype=object)
-        hidden = self.plm.answer_hidden(inputs, self.shortcuts)
-        answers = self.plm.label_logits(hidden, self.data.label_ids, label_rows_only=self.shortcuts.label_rows_only)
-        return answers.float().cpu().numpy()
+def _merged(count: int, rows: list[int], answers: np.ndarray, known: Seen) -> np.ndarray:
+    whole = np.empty((count, *known.logits.shape[1:]), dtype=np.float32)
+    whole[known.rows] = known.logits
+    whole[rows] = answers
+    return whole
 
 
-def _halves(rows: list[int]) -> list[list[int]]:
-    middle = (len(rows) + 1) // 2
-    return [half for half in (rows[:middle], rows[middle:]) if half]
-
-
-def _check_finite(plm: Plm, prompt: SoftPrompt | None, task: Task, logits: np.ndarray) -> None:
+def check_finite(plm: Plm, prompt: SoftPrompt | None, task: Task, logits: np.ndarray) -> None:
+    """Raises PromptError where an answer is not a finite number."""
     # The largest of NaNs is class 0: without this, a broken prompt would score like a constant answer.
     wrong = int((~np.isfinite(logits)).any(axis=1).sum())
     if wrong:
@@ -176,10 +134,16 @@ def _check_finite(plm: Plm, prompt: SoftPrompt | None, task: Task, logits: np.nd
                           mend="Check the prompt's values, or evaluate in float32.")  # fmt: skip
 
 
-def _scored(
-    plm: Plm, prompt: SoftPrompt | None, task: Task, data: Tokens, logits: np.ndarray, seconds: float, tokens: int,
-    halvings: int,
-) -> Evaluation:  # fmt: skip
+class Cost(NamedTuple):
+    """What a result took."""
+
+    seconds: float
+    tokens: int
+    halvings: int
+
+
+def scored(plm: Plm, prompt: SoftPrompt | None, task: Task, data: Tokens, logits: np.ndarray, cost: Cost) -> Evaluation:
+    """The evaluation that (n, classes) logits of the whole split amount to."""
     labels, predictions = data.labels, logits.argmax(axis=1)
     n, classes = len(labels), len(task.labels)
     correct = int((labels == predictions).sum())
@@ -188,13 +152,11 @@ def _scored(
     return Evaluation(
         "" if prompt is None else prompt.digest, task.name, task.metric, score[task.metric], n, interval.low,
         interval.high, score["accuracy"], score["macro_f1"], predictions.astype(np.int16), labels.astype(np.int16),
-        logits, seconds, tokens, halvings, plm.device, plm.dtype,
+        logits, *cost, plm.device, plm.dtype,
     )  # fmt: skip
 
 
-def _read(
-    plm: Plm, prompt: SoftPrompt | None, task: Task, data: Tokens, answers: np.ndarray, seconds: float, tokens: int, halvings: int,
-) -> Evaluation:  # fmt: skip
+def _read(plm: Plm, prompt: SoftPrompt | None, task: Task, data: Tokens, answers: np.ndarray, cost: Cost) -> Evaluation:
     values = text_metrics.scores(
         task.metric, list(answers), data.references, lambda text: plm.tokenizer(text, add_special_tokens=False)["input_ids"]
     )
@@ -202,6 +164,6 @@ def _read(
     none = np.empty(0, np.int16)
     return Evaluation(
         "" if prompt is None else prompt.digest, task.name, task.metric, text_metrics.summary(task.metric, values), len(values), interval.low,
-        interval.high, float("nan"), float("nan"), none, none, values[:, None].astype(np.float32), seconds, tokens, halvings, plm.device,
+        interval.high, float("nan"), float("nan"), none, none, values[:, None].astype(np.float32), *cost, plm.device,
         plm.dtype, tuple(answers),
     )  # fmt: skip

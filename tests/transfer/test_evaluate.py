@@ -9,7 +9,8 @@ from sklearn.metrics import accuracy_score, f1_score
 from ptlib.errors import PromptError, TaskError
 from ptlib.prompts import SoftPrompt
 from ptlib.transfer.batching import batches
-from ptlib.transfer.evaluate import EVALUATE_VERSION, Stopped, evaluate
+from ptlib.transfer.evaluate import EVALUATE_VERSION, evaluate
+from ptlib.transfer.forward import Stopped
 
 
 def test_scores_are_those_of_the_predictions(tiny_plm, library):
