@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
+from ptlib.analysis.clear import Rule
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
 from ptlib.plms.device import DTYPES
 from ptlib.prompts.insertion import INSERTIONS
-from ptlib.runs import Selection, api, check_seeds, plan, queue, select, supervise, tables
+from ptlib.runs import Cell, Selection, api, check_seeds, plan, queue, select, supervise, tables, until_clear
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
 from ptlib.tasks.catalogue import catalogue
@@ -98,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--limit", type=int, help="first N test examples (default: all)")
         command.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="precision of the PLM (default: float32)")
         command.add_argument("--insertion", choices=INSERTIONS, help="another way to insert prompts than they were trained with")
+    for command in (transfer, runs):
+        command.add_argument("--until-clear", nargs="?", type=float, const=Rule().width, metavar="WIDTH", help="stop each cell when it is clear: its "
+                             f"95 %% interval is narrower than WIDTH ({Rule().width}) and it cannot be the best source, or it is certainly below random")  # fmt: skip
     for command in (neurons, correlate):
         command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
     correlate.add_argument("--diagonal", action="store_true", help="count prompts on their own task too")
@@ -224,12 +228,17 @@ def _transfer(options: argparse.Namespace) -> None:
         _print_transfer(api.published_scores(library, selection.plm, options.tasks, options.sources), options)
         return
     try:
-        api.complete(store, plan(library, selection), selection.plm, "command line", _progress)
+        api.complete(store, _cells(library, selection, options), selection.plm, "command line", _progress)
     except RunError:
         # Cells that failed or were cancelled are no reason to hide the others.
         _print_transfer(tables.scores(store, library, selection), options)
         raise
     _print_transfer(tables.scores(store, library, selection), options)
+
+
+def _cells(library: Library, selection: Selection, options: argparse.Namespace) -> list[Cell]:
+    cells = plan(library, selection)
+    return cells if options.until_clear is None else until_clear(cells, options.until_clear)
 
 
 def _selection(library: Library, options: argparse.Namespace, baselines: bool = True) -> Selection:
@@ -348,7 +357,7 @@ def _runs(options: argparse.Namespace) -> None:
 def _start(store: Store, options: argparse.Namespace) -> str:
     library = Library.open()
     selection = _selection(library, options)
-    todo = tables.missing(store, plan(library, selection))
+    todo = tables.missing(store, _cells(library, selection, options))
     run_id = queue.start(store, todo, f"{selection.plm}: {len(todo)} cells", "command line")
     supervise.ensure_worker(store)
     return run_id

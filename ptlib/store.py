@@ -24,7 +24,16 @@ import pandas as pd
 
 from ptlib.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+PARTIALS = """
+CREATE TABLE partials (
+    key TEXT PRIMARY KEY, plm TEXT NOT NULL, prompt TEXT NOT NULL, task TEXT, task_digest TEXT, insertion TEXT,
+    dtype TEXT, metric TEXT, value REAL, n INTEGER, total INTEGER, ci_low REAL, ci_high REAL, reason TEXT, width REAL,
+    tensor TEXT, seconds REAL, tokens INTEGER, device TEXT, created REAL NOT NULL
+);
+CREATE INDEX partials_task ON partials(task_digest, plm);
+CREATE INDEX results_task ON results(task_digest, plm);
+"""
 SCHEMA = """
 CREATE TABLE results (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, plm TEXT NOT NULL, prompt TEXT NOT NULL, task TEXT, task_digest TEXT,
@@ -46,7 +55,9 @@ CREATE TABLE workers (
     id TEXT PRIMARY KEY, pid INTEGER NOT NULL, device TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL,
     doing TEXT, peak_memory INTEGER
 );
-"""
+""" + PARTIALS
+MIGRATIONS = {1: PARTIALS}
+"""Version -> what makes the next one of it."""
 BUSY_SECONDS = 20
 
 log = logging.getLogger("ptlib.store")
@@ -81,10 +92,7 @@ class Store:
             self.folder.chmod(0o700)
             with self.write() as db:
                 version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version == 0:
-                    for statement in SCHEMA.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                _migrate(db, version)
         except OSError as error:
             raise _unusable("written", self.folder, error) from error
         if version > SCHEMA_VERSION:
@@ -124,10 +132,39 @@ class Store:
     def put(self, row: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps a finished result: its arrays first, then its row, so that a row never names a missing file."""
         found = {**row, "tensor": self.put_arrays(arrays), "created": time.time()}
-        names = ", ".join(found)
         with self.write() as db:
-            db.execute(f"INSERT OR REPLACE INTO results ({names}) VALUES ({', '.join('?' * len(found))})",
-                       list(found.values()))  # fmt: skip
+            _insert(db, "results", found)
+            db.execute("DELETE FROM partials WHERE key = ?", [row["key"]])
+
+    def put_partial(self, row: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps a cell that has seen a part of its examples; a finished result takes its place."""
+        found = {**row, "tensor": self.put_arrays(arrays), "created": time.time()}
+        with self.write() as db:
+            _insert(db, "partials", found)
+
+    def partials(self, keys: Sequence[str]) -> pd.DataFrame:
+        """Rows of cells that have seen a part of their examples, indexed by key; ``reason`` is empty where the cell was
+        interrupted before it was clear."""
+        names, rows = self._wanted(keys, "*", "partials")
+        return pd.DataFrame(rows, columns=names).set_index("key")
+
+    def partial_arrays(self, key: str) -> dict[str, np.ndarray] | None:
+        """Arrays of a partial cell (rows, logits, predictions, labels), or None; a damaged one is dropped, to be read anew."""
+        tensor = dict(self._wanted([key], "key, tensor", "partials")[1]).get(key)
+        try:
+            return None if tensor is None else self.arrays(tensor)
+        except Damaged as error:
+            log.warning("%s", error)
+            with self.write() as db:
+                db.execute("DELETE FROM partials WHERE tensor = ?", [tensor])
+            return None
+
+    def column(self, plm: str, task_digest: str, dtype: str, insertion: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Everything there is of one task on one PLM: prompt digest -> key, of results and of partial cells."""
+        where = "WHERE task_digest = ? AND plm = ? AND dtype = ? AND insertion = ?"
+        given = [task_digest, plm, dtype, insertion]
+        with self.read() as db:
+            return tuple(dict(map(tuple, db.execute(f"SELECT prompt, key FROM {table} {where}", given))) for table in ("results", "partials"))
 
     def put_arrays(self, arrays: Mapping[str, np.ndarray]) -> str:
         """Writes arrays to a file named by the sha256 of its bytes, and returns that name.
@@ -200,14 +237,26 @@ class Store:
         """Those of the keys that have a result, with the name of its file of arrays."""
         return dict(self._wanted(keys, "key, tensor")[1])
 
-    def _wanted(self, keys: Sequence[str], columns: str) -> tuple[list[str], list[tuple]]:
+    def _wanted(self, keys: Sequence[str], columns: str, table: str = "results") -> tuple[list[str], list[tuple]]:
         with self.read() as db:
             db.row_factory = None
-            cursor = db.execute(f"SELECT {columns} FROM results WHERE key IN (SELECT value FROM json_each(?))", [json.dumps(list(keys))])
+            cursor = db.execute(f"SELECT {columns} FROM {table} WHERE key IN (SELECT value FROM json_each(?))", [json.dumps(list(keys))])
             return [column[0] for column in cursor.description], cursor.fetchall()
 
     def _tensor(self, digest: str) -> Path:
         return self.folder / "tensors" / digest[:2] / f"{digest}.safetensors"
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    todo = [SCHEMA] if version == 0 else [MIGRATIONS[old] for old in range(version, SCHEMA_VERSION)]
+    for statement in ";".join(todo).split(";"):
+        db.execute(statement)
+    if version < SCHEMA_VERSION:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _insert(db: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
+    db.execute(f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
 
 
 def _unusable(use: str, place: Path, error: Exception) -> StoreError:

@@ -13,7 +13,7 @@ from ptlib.library import Library
 from ptlib.neurons.states import States
 from ptlib.plms.describe import HUB
 from ptlib.published import scores as imported
-from ptlib.runs import Cell, Selection, check_seeds, plan, queue, select, supervise, tables
+from ptlib.runs import Cell, Selection, check_seeds, plan, queue, select, supervise, tables, until_clear
 from ptlib.runs.study import load_study
 from ptlib.store import Store
 
@@ -94,13 +94,15 @@ def stimulations(
 
 def transfer_matrix(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
-    seeds: Sequence[int] | None = None, limit: int | None = None, insertion: str | None = None, dtype: str = "float32", store: Store | None = None,
-    library: Library | None = None, on_progress: Callable[[queue.Progress], None] = lambda item: None,
+    seeds: Sequence[int] | None = None, limit: int | None = None, insertion: str | None = None, dtype: str = "float32",
+    until: float | None = None, store: Store | None = None, library: Library | None = None, on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Scores of source prompts on target tasks; what is missing is evaluated first, by the worker process.
 
     Args:
         plm: id; None takes the library's default. tasks, sources, seeds: None takes all. limit: first test examples.
+        until: stop each cell when it is clear, at the latest at an interval of this width (0.35 is a good one); None evaluates
+            all examples, also of cells that were stopped early before.
 
     Returns:
         One row a cell; columns as :func:`ptlib.runs.tables.scores`.
@@ -111,7 +113,8 @@ def transfer_matrix(
     store, library = store or Store(), library or Library.open()
     selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit, insertion=insertion, dtype=dtype)
     check_seeds(library, selection.plm, seeds)
-    complete(store, plan(library, selection), selection.plm, "api", on_progress)
+    cells = plan(library, selection)
+    complete(store, until_clear(cells, until) if until else cells, selection.plm, "api", on_progress)
     return tables.scores(store, library, selection)
 
 

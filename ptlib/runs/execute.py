@@ -34,12 +34,16 @@ class Executor:
 
         ``begin`` hears of each cell before it is evaluated. Ends early when ``should_stop`` says so.
         """
+        from ptlib.runs.column import until_clear
         from ptlib.transfer.forward import Stopped
 
         try:
             plm = self._plm(cells[0])
         except PtlibError as error:
             yield from ((cell, str(error)) for cell in cells)
+            return
+        if cells[0].until:
+            yield from until_clear(self, plm, cells, should_stop, begin)
             return
         for cell in cells:
             if should_stop():
@@ -78,7 +82,8 @@ class Executor:
         self._plms.move_to_end(name)
         return self._plms[name]
 
-    def _prompt(self, cell: Cell) -> Any:
+    def prompt(self, cell: Cell) -> Any:
+        """The cell's prompt; None without one. Raises PtlibError where it is gone or changed."""
         if not cell.prompt:
             return None
         prompt = self.library.by_digest(cell.prompt).load()
@@ -87,16 +92,32 @@ class Executor:
                            found=prompt.digest[:12], expected=cell.prompt[:12], mend="Start the run again.")  # fmt: skip
         return prompt
 
-    def _score(self, plm: Any, cell: Cell, should_stop: Callable[[], bool]) -> None:
-        from ptlib.transfer.evaluate import evaluate
-
+    def task(self, cell: Cell, plm: Any) -> Any:
+        """The cell's task for the PLM's family. Raises PtlibError where it is gone or changed."""
         task = self.library.task(cell.task).for_family(plm.info.family)
         if task.digest(cell.split, cell.limit) != cell.task_digest:
             raise RunError("the task's data changed since the run was planned", where=task.source,
                            mend="Start the run again; it will plan for the new data.")  # fmt: skip
-        found = next(
-            evaluate(plm, [self._prompt(cell)], task, split=cell.split, limit=cell.limit, insertion=cell.insertion, should_stop=should_stop)
-        )
+        return task
+
+    def seen(self, cell: Cell) -> Any:
+        """What a cell that was stopped early, or interrupted, has evaluated already; or None."""
+        from ptlib.transfer.evaluate import Seen
+
+        arrays = self.store.partial_arrays(cell.key)
+        if arrays is None:
+            return None
+        return Seen(arrays["rows"], arrays["logits"], float(self.store.partials([cell.key]).seconds.iloc[0]))
+
+    def _score(self, plm: Any, cell: Cell, should_stop: Callable[[], bool]) -> None:
+        from ptlib.transfer.evaluate import evaluate
+
+        found = evaluate(plm, [self.prompt(cell)], self.task(cell, plm), split=cell.split, limit=cell.limit, insertion=cell.insertion,
+                         should_stop=should_stop, seen=[self.seen(cell)])  # fmt: skip
+        self.keep(cell, next(found))
+
+    def keep(self, cell: Cell, found: Any) -> None:
+        """Stores the evaluation of a cell."""
         row = {"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task,
                "task_digest": cell.task_digest, "split": cell.split, "limit_n": cell.limit, "insertion": cell.insertion,
                "dtype": found.dtype, "metric": found.metric, "value": found.value, "n": found.n, "ci_low": found.ci_low,
@@ -109,7 +130,7 @@ class Executor:
         from ptlib.neurons.states import States, to_arrays
         from ptlib.neurons.stimulate import stimulate
 
-        found = stimulate(plm, [self._prompt(cell)], cell.insertion)
+        found = stimulate(plm, [self.prompt(cell)], cell.insertion)
         row = {"key": cell.key, "kind": "stimulation", "plm": cell.plm, "prompt": cell.prompt, "insertion": cell.insertion,
                "dtype": plm.dtype, "device": plm.device}  # fmt: skip
         self.store.put(row, to_arrays(States(found.values[0], found.activated[0])))

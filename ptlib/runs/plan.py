@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -36,6 +36,8 @@ class Cell:
     task_digest: str = ""
     split: str = ""
     limit: int | None = None
+    until: float | None = None
+    """Stop when it is clear: width of the interval that ends the cell. No part of the key, since a result is a result."""
 
     @cached_property
     def key(self) -> str:
@@ -47,7 +49,7 @@ class Cell:
     @property
     def batch(self) -> str:
         """Cells of one batch share a PLM and a task and are evaluated together."""
-        return f"{self.plm_id} {self.kind} {self.task} {self.split} {self.limit} {self.dtype}"
+        return f"{self.plm_id} {self.kind} {self.task} {self.split} {self.limit} {self.dtype}" + (f" until {self.until}" if self.until else "")
 
     def spec(self) -> str:
         """The cell as JSON."""
@@ -104,6 +106,17 @@ def select(
     if baselines:
         prompts += [entry.name for entry in library.prompts(plm, ("random",))] + [""]
     return Selection(plm, tuple(prompts), tuple(names), split, limit, dtype, insertion)
+
+
+def until_clear(cells: Sequence[Cell], width: float) -> list[Cell]:
+    """The same cells, each to be evaluated until it is clear (:mod:`ptlib.analysis.clear`).
+
+    Raises:
+        RunError: a width that is no share.
+    """
+    if not 0 < width < 1:
+        raise RunError("the interval's width must lie between 0 and 1", where="until clear", found=width, mend="For example 0.35.")
+    return [replace(cell, until=width) if cell.kind == "score" else cell for cell in cells]
 
 
 def check_seeds(library: Library, plm: str, seeds: Sequence[int] | None) -> None:

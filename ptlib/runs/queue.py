@@ -68,8 +68,8 @@ def start(store: Store, cells: Sequence[Cell], title: str, asked_by: str) -> str
         RunError: nothing to compute.
     """
     unique = {cell.key: cell for cell in cells}
-    present = store.present(list(unique))
-    todo = [cell for key, cell in unique.items() if key not in present]
+    done = done_keys(store, list(unique.values()))
+    todo = [cell for key, cell in unique.items() if key not in done]
     if not todo:
         raise RunError("nothing to run: every cell has its result already", where=title)
     run_id, now = secrets.token_hex(4), time.time()
@@ -80,6 +80,17 @@ def start(store: Store, cells: Sequence[Cell], title: str, asked_by: str) -> str
             [(run_id, cell.key, place, cell.batch, cell.spec()) for place, cell in enumerate(todo)],
         )
     return run_id
+
+
+def done_keys(store: Store, cells: Sequence[Cell]) -> set[str]:
+    """Keys of cells that need no work: they have a result, or may stop early and did, with an interval as narrow as asked."""
+    keys = [cell.key for cell in cells]
+    found = set(store.present(keys))
+    if any(cell.until for cell in cells):
+        partial = store.partials(keys)
+        clear = partial.loc[partial.reason != "", "width"].to_dict()
+        found |= {cell.key for cell in cells if cell.until and clear.get(cell.key, 1.0) <= cell.until}
+    return found
 
 
 def claim(store: Store, worker: str) -> list[Cell]:
@@ -102,7 +113,8 @@ def claim(store: Store, worker: str) -> list[Cell]:
             "(SELECT rowid FROM run_cells WHERE run_id = ? AND batch = ? AND state = 'queued' "
             "AND key NOT IN (SELECT key FROM run_cells WHERE state = 'running') ORDER BY position LIMIT ?) "
             "RETURNING spec, position",
-            [worker, time.time(), head["run_id"], head["batch"], BATCH_CELLS],
+            # Which source is best for a task is asked of its whole column.
+            [worker, time.time(), head["run_id"], head["batch"], -1 if " until " in head["batch"] else BATCH_CELLS],
         ).fetchall()
     return [Cell.from_spec(row["spec"]) for row in sorted(rows, key=lambda row: row["position"])]
 
@@ -118,12 +130,31 @@ def begin(store: Store, worker: str, key: str) -> None:
                    [time.time(), worker, key])  # fmt: skip
 
 
-def finish(store: Store, keys: Sequence[str], state: str = "done", error: str | None = None) -> None:
-    """Ends cells in every run that waits for them; done cells have their result in the store already."""
-    where = "state IN ('queued', 'running')" if state == "done" else "state = 'running'"
+def finish(
+    store: Store, keys: Sequence[str], state: str = "done", error: str | None = None, seconds: float | None = None, worker: str | None = None
+) -> None:  # fmt: skip
+    """Ends cells in every run that waits for them; done cells have their result in the store already.
+
+    ``seconds``: how long the cell took, where that is not the time since it began; ``worker`` restricts it to cells that this
+    worker holds, for cells that were stopped early and that another run may want to the end.
+    """
+    where = "state IN ('queued', 'running')" if state == "done" and worker is None else "state = 'running'"
+    mine = "" if worker is None else " AND worker = ?"
+    now = time.time()
+    began = "started" if seconds is None else str(now - seconds)
     with store.write() as db:
-        db.executemany(f"UPDATE run_cells SET state = ?, error = ?, finished = ? WHERE key = ? AND {where}",
-                       [(state, error, time.time(), key) for key in keys])  # fmt: skip
+        db.executemany(f"UPDATE run_cells SET state = ?, error = ?, finished = ?, started = {began} WHERE key = ? AND {where}{mine}",
+                       [(state, error, now, key, *([worker] if worker else [])) for key in keys])  # fmt: skip
+
+
+def settle(store: Store, worker: str, cell: Cell, error: str | None) -> None:
+    """Ends a cell that a worker evaluated, or says why it failed."""
+    partial = store.partials([cell.key]) if cell.until and not error else ()
+    if len(partial):
+        # It was stopped early; another run may want the same cell to the end.
+        finish(store, [cell.key], seconds=float(partial.seconds.iloc[0]), worker=worker)
+    else:
+        finish(store, [cell.key], "failed" if error else "done", error)
 
 
 def release(store: Store, worker: str) -> None:

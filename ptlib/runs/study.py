@@ -37,6 +37,8 @@ class Study(NamedTuple):
     active: np.ndarray
     """(S, T, layers, ffn) bool, or S = 0 where a stimulation is missing."""
     missing_scores: int
+    stopped: int
+    """Scores that are estimates, since their cells were stopped early."""
     missing_stimulations: int
     inert: tuple[int, ...]
     """Rows of these prompts that never reach the PLM."""
@@ -122,5 +124,5 @@ def load_study(
     return Study(
         plm, names, [library.task(name).type for name in names], seeds, transfer,
         tables.score_matrix(table, drawn, names), tables.score_matrix(table, [tables.NO_PROMPT], names)[0], values, active,
-        int(table["value"].isna().sum()), sum(cell.prompt in own_missing for cell in missing), inert,
+        int(table["value"].isna().sum()), 0 if published else int((table["stopped"] != "").sum()), sum(cell.prompt in own_missing for cell in missing), inert,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import pandas as pd
 from ptlib.library import Library
 from ptlib.neurons.states import States, from_arrays, stack
 from ptlib.runs.plan import Cell, Selection, score_cells, stimulation_cells
+from ptlib.runs.queue import done_keys
 from ptlib.store import Damaged, Store
 
 NO_PROMPT = "no prompt"
@@ -20,8 +21,10 @@ def scores(store: Store, library: Library, selection: Selection) -> pd.DataFrame
     """One row a cell of the selection, missing ones with NaN.
 
     Columns: key, plm, prompt (unique name), source (its task), source_type, target, target_type, seed, insertion, kind
-    (zero-shot, own, random, none, projected), metric, value, n, ci_low, ci_high, seconds, device, created, relative (value
-    over the score of the target's own prompt of the same seed; for baselines over the mean of its own prompts).
+    (zero-shot, own, random, none, projected), metric, value, n, ci_low, ci_high, seconds, device, created, stopped (why a
+    cell was stopped early, "" where it saw all its examples; then value is an estimate and the interval holds whenever one
+    looks), total (examples it would see), relative (value over the score of the target's own prompt of the same seed; for
+    baselines over the mean of its own prompts).
     """
     cells = score_cells(library, selection)
     entries = {entry.name: entry for entry in library.prompts(selection.plm)}
@@ -36,10 +39,15 @@ def scores(store: Store, library: Library, selection: Selection) -> pd.DataFrame
                      "target_type": library.task(cell.task).type, "seed": entry.seed if entry else None,
                      "insertion": cell.insertion, "kind": kind})  # fmt: skip
     table = pd.DataFrame(rows, columns=COLUMNS)
-    found = store.results([cell.key for cell in cells])
-    columns = ["metric", "value", "n", "ci_low", "ci_high", "seconds", "device", "created"]
-    table = table.join(found[columns], on="key")
-    table[["value", "n", "ci_low", "ci_high"]] = table[["value", "n", "ci_low", "ci_high"]].astype(float)
+    keys = [cell.key for cell in cells]
+    found = store.results(keys).assign(stopped="").assign(total=lambda rows: rows["n"])
+    partial = store.partials(keys).rename(columns={"reason": "stopped"})
+    partial = partial[(partial.stopped != "") & ~partial.index.isin(found.index)]
+    columns = ["metric", "value", "n", "ci_low", "ci_high", "seconds", "device", "created", "stopped", "total"]
+    table = table.join(pd.concat([part[columns] for part in (found, partial) if len(part)] or [found[columns]]), on="key")
+    numbers = ["value", "n", "ci_low", "ci_high", "total"]
+    table[numbers] = table[numbers].astype(float)
+    table["stopped"] = table["stopped"].fillna("")
     table["relative"] = _relative(table)
     return table
 
@@ -88,6 +96,14 @@ def stimulations(store: Store, library: Library, selection: Selection) -> tuple[
 
 
 def missing(store: Store, cells: Sequence[Cell]) -> list[Cell]:
-    """Those of the cells that have no result yet."""
-    present = store.present([cell.key for cell in cells])
-    return [cell for cell in cells if cell.key not in present]
+    """Those of the cells that have neither a result nor, where they may stop early, an interval as narrow as asked."""
+    done = done_keys(store, cells)
+    return [cell for cell in cells if cell.key not in done]
+
+
+def stopped(store: Store, cells: Sequence[Cell]) -> list[Cell]:
+    """Those of the cells that were stopped early and have no result to the end."""
+    partial = store.partials([cell.key for cell in cells])
+    known = set(partial.index[partial.reason != ""])
+    present = store.present(list(known)) if known else {}
+    return [cell for cell in cells if cell.key in known and cell.key not in present]

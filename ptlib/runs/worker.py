@@ -75,7 +75,7 @@ class Worker:
         queue.beat(self.store, self.id, self.device, self.doing)
         try:
             for cell, error in self._ready().execute(cells, self._should_stop, self._begin):
-                queue.finish(self.store, [cell.key], "failed" if error else "done", error)
+                queue.settle(self.store, self.id, cell, error)
                 if error:
                     log.error("%s on %s: %s", cell.prompt_name, cell.task, error)
         except Exception as failure:

@@ -90,14 +90,14 @@ def until_clear(
     step = STEP[plm.device.split(":")[0]]
     live = [place for place, entry in enumerate(entries) if entry.asked]
     while live:
-        for place in list(live):
-            at = column.seen(place)
+        # After an interruption some cells are ahead: the others come up first, so that it changes nothing.
+        at = min(column.seen(place) for place in live)
+        for place in [place for place in live if column.seen(place) == at < len(column.order)]:
             try:
                 if should_stop():
                     raise Stopped
-                if at < len(column.order):
-                    begin(place)
-                    column.read(place, max(FIRST - at, 0) or step)
+                begin(place)
+                column.read(place, max(FIRST - at, 0) or step)
             except Stopped:
                 yield from ((other, column.partial(other, "")) for other in live if column.seen(other))
                 return

@@ -22,7 +22,7 @@ def work(store, library, worker="w"):
     executor = Executor(store, library, "cpu")
     while cells := queue.claim(store, worker):
         for cell, error in executor.execute(cells, lambda: False):
-            queue.finish(store, [cell.key], "failed" if error else "done", error)
+            queue.settle(store, worker, cell, error)
 
 
 @pytest.fixture
