@@ -9,7 +9,7 @@ import numpy as np
 
 from ptlib.analysis.confidence import Interval, behind, estimate, interval
 
-Reason = Literal["", "narrow", "below random", "whole split"]
+Reason = Literal["", "narrow", "below random", "best source", "whole split"]
 FIRST = 16
 """Examples every cell gets before anything is decided."""
 
@@ -17,7 +17,7 @@ FIRST = 16
 class Rule(NamedTuple):
     """What "clear" means."""
 
-    width: float = 0.35
+    width: float = 0.33
     """A 95 % interval this narrow ends a cell that cannot be its target's best source any more. The interval holds at all times
     at once, which makes it about twice as wide as one for a fixed number of examples."""
     against: float = 14.0
@@ -76,13 +76,30 @@ class Target:
         racing = int((~self.out).sum()) > 1
         return [verdict._replace(reason=self._reason(prompt, verdict.interval, floor, racing)) for prompt, verdict in enumerate(found)]
 
+    def wants(self, prompt: int, step: int) -> int:
+        """How many examples a cell reads next: a step while it is in the race, otherwise most of what its interval should need."""
+        seen, left = len(self.right[prompt]), len(self.classes) - len(self.right[prompt])
+        if seen < FIRST:
+            return min(FIRST - seen, left)
+        if not self.out[prompt] and int((~self.out).sum()) > 1:
+            return min(step, left)
+        count, right = self._counts(prompt)
+        rate = np.divide(right, count, out=np.full(len(count), float(right.sum() / count.sum())), where=count > 0)
+        low, high = seen, len(self.classes)
+        while high - low > 1:
+            middle = (low + high) // 2
+            ahead = np.clip(np.round(self.totals * middle / len(self.classes)).astype(int), count, self.totals)
+            expected = np.clip(np.round(ahead * rate).astype(int), right, right + ahead - count)
+            low, high = (low, middle) if interval(self.totals, ahead, expected).width <= self.rule.width else (middle, high)
+        return min(max(step, int(0.9 * (high - seen))), left)
+
     def _reason(self, prompt: int, found: Interval, floor: float, racing: bool) -> Reason:
         if len(self.right[prompt]) == len(self.classes):
             return "whole split"
         if len(self.right[prompt]) < FIRST or (racing and not self.out[prompt]):
             return ""
         if found.width <= self.rule.width:
-            return "narrow"
+            return "narrow" if self.out[prompt] else "best source"
         return "below random" if found.high < floor and not self.random[prompt] else ""
 
     def _race(self, scores: Sequence[float]) -> None:

@@ -21,6 +21,8 @@ class CausalLm(Plm):
     ``thunlp`` is not defined for decoders. Padding stands on the right, where no token that is read can see it.
     """
 
+    prompt_first = True
+
     def texts(self, task: Task, split: Split, insertion: str) -> Texts:
         halves = [joined(row) for row in split.texts]
         if any(right for _, right in halves):

@@ -89,6 +89,9 @@ class Plm(ABC):
         self.insertions = family_insertions(info.family)
         """How a prompt can meet its input; the first is the family's own."""
 
+    prompt_first = False
+    """Whether a prompt's slots see none of the text behind them, so that :meth:`prompt_past` can be."""
+
     @abstractmethod
     def texts(self, task: Task, split: Split, insertion: str) -> Texts:
         """Token ids of every row as the insertion wants them.
@@ -289,6 +292,12 @@ def one_row_attends(
     mean = (weights @ hidden).view(*query.shape[:3], -1)
     found = torch.einsum("brni,ndi->brnd", mean, value.weight.view(heads, size, -1)).flatten(2)
     return found if value.bias is None else found + value.bias
+
+
+def stacked(inputs: Sequence[Inputs]) -> Inputs:
+    """The same texts behind several prompts of one length as one batch, the first prompt's texts first."""
+    there = None if inputs[0].there is None else torch.cat([one.there for one in inputs])
+    return Inputs(torch.cat([one.embeds for one in inputs]), there, torch.cat([one.answers for one in inputs]), inputs[0].insertion)
 
 
 def joined(segments: Sequence[str]) -> tuple[str, str]:

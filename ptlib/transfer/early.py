@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ptlib.analysis.clear import FIRST, Reason, Rule, Target
+from ptlib.analysis.clear import Reason, Rule, Target
 from ptlib.analysis.confidence import Interval
 from ptlib.plms.plm import Plm
 from ptlib.prompts import SoftPrompt
@@ -21,8 +21,8 @@ from ptlib.transfer.evaluate import Cost, Evaluation, Seen, check_finite, scored
 from ptlib.transfer.forward import Forward, Stopped
 from ptlib.transfer.tokens import tokens_of
 
-STEP = {"cpu": 8, "mps": 16, "cuda": 32}
-"""Examples a cell gets at a time after its first: few waste nothing, many keep a GPU busy."""
+STEP = {"cpu": 4, "mps": 16, "cuda": 32}
+"""Examples a cell in the race gets at a time: few waste nothing, many keep a GPU busy."""
 
 
 class Entry(NamedTuple):
@@ -90,20 +90,15 @@ def until_clear(
     step = STEP[plm.device.split(":")[0]]
     live = [place for place, entry in enumerate(entries) if entry.asked]
     while live:
-        # After an interruption some cells are ahead: the others come up first, so that it changes nothing.
-        at = min(column.seen(place) for place in live)
-        for place in [place for place in live if column.seen(place) == at < len(column.order)]:
+        for places, count in column.turns(live, step):
             try:
-                if should_stop():
-                    raise Stopped
-                begin(place)
-                column.read(place, max(FIRST - at, 0) or step)
+                failed = column.read(places, count, begin)
             except Stopped:
                 yield from ((other, column.partial(other, "")) for other in live if column.seen(other))
                 return
-            except Exception as error:
+            for place, error in failed:
                 if on_error is None:
-                    raise
+                    raise error
                 live.remove(place)
                 column.target.out[place] = True
                 on_error(place, error)
@@ -140,16 +135,46 @@ class _Column:
     def seen(self, place: int) -> int:
         return len(self.logits[place])
 
-    def read(self, place: int, count: int) -> None:
-        """Reads a cell's next examples."""
-        at, work, prompt = self.seen(place), self.work[place], self.entries[place].prompt
-        rows, started = self.order[at : at + count].tolist(), time.perf_counter()
-        found = work.run(prompt, rows)
-        check_finite(self.plm, prompt, self.task, found)
-        self.seconds[place] += time.perf_counter() - started
-        self.tokens[place] += sum(len(work.data.ids[row]) for row in rows)
-        self.logits[place] = np.concatenate([self.logits[place], found])
-        self._judge(place, found)
+    def turns(self, live: Sequence[int], step: int) -> list[tuple[list[int], int]]:
+        """Who reads how many examples next: cells that want the same ones, behind prompts of one length, together.
+
+        After an interruption some cells of the race are ahead; the others come up first.
+        """
+        racing = [self.seen(place) for place in live if not self.target.out[place]]
+        least, groups = min(racing, default=0), {}
+        for place in live:
+            if self.target.out[place] or self.seen(place) == least:
+                prompt, count = self.entries[place].prompt, self.target.wants(place, step)
+                alike = (self.seen(place), count, self.work[place].insertion, 0 if prompt is None else prompt.length)
+                groups.setdefault(alike, []).append(place)
+        return [(places, alike[1]) for alike, places in groups.items() if alike[1]]
+
+    def read(self, places: list[int], count: int, begin: Callable[[int], None]) -> list[tuple[int, Exception]]:
+        """Reads some cells' next examples; gives those that failed, each by itself."""
+        if self.work[places[0]].should_stop():
+            raise Stopped
+        for place in places:
+            begin(place)
+        prompts = [self.entries[place].prompt for place in places]
+        at, work, started = self.seen(places[0]), self.work[places[0]], time.perf_counter()
+        rows = self.order[at : at + count].tolist()
+        try:
+            found = [work.run(None, rows) for _ in prompts] if prompts[0] is None else work.run_together(prompts, rows)
+            for prompt, logits in zip(prompts, found, strict=True):
+                check_finite(self.plm, prompt, self.task, logits)
+        except Stopped:
+            raise
+        except Exception as error:
+            if len(places) == 1:
+                return [(places[0], error)]
+            return [failure for place in places for failure in self.read([place], count, begin)]
+        each = (time.perf_counter() - started) / len(places)
+        for place, logits in zip(places, found, strict=True):
+            self.seconds[place] += each
+            self.tokens[place] += sum(len(work.data.ids[row]) for row in rows)
+            self.logits[place] = np.concatenate([self.logits[place], logits])
+            self._judge(place, logits)
+        return []
 
     def _judge(self, place: int, logits: np.ndarray) -> None:
         first = len(self.target.right[place])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ptlib.errors import RunError
-from ptlib.plms.plm import ALL_SHORTCUTS, Plm, Shortcuts, Stimulation
+from ptlib.plms.plm import ALL_SHORTCUTS, Inputs, Plm, Shortcuts, Stimulation, stacked
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task
 from ptlib.transfer.batching import batches, budget, overhead
@@ -80,6 +80,25 @@ class Forward:
                 torch.cuda.empty_cache()
         return found
 
+    def run_together(self, prompts: Sequence[SoftPrompt], rows: Sequence[int]) -> list[np.ndarray]:
+        """As :meth:`run` for each prompt, all of one length, on a few texts that fill no batch for themselves.
+
+        Decoders read each prompt once for its texts instead.
+        """
+        if len(prompts) == 1 or self.plm.prompt_first or self.task.generates:
+            return [self.run(prompt, rows) for prompt in prompts]
+        texts = self.data.batch(list(rows), self.plm.pad_id, self.plm.device)
+        slots = len(rows) * (prompts[0].length + texts[0].shape[1])
+        most = max(1, (self.tokens_per_batch or budget(self.plm.info, self.plm.device, self.plm.dtype)) // slots)
+        found = []
+        for first in range(0, len(prompts), most):
+            if self.should_stop():
+                raise Stopped
+            values = [torch.tensor(prompt.values, device=self.plm.device) for prompt in prompts[first : first + most]]
+            answers = self._answers(stacked([self.plm.inputs(one, *texts, self.insertion) for one in values]))
+            found += list(answers.reshape(len(values), len(rows), -1))
+        return found
+
     def _cut(self, rows: Sequence[int], slots: int, past: Any) -> list[list[int]]:
         lengths = [len(self.data.ids[row]) for row in rows]
         tokens = self.tokens_per_batch or budget(self.plm.info, self.plm.device, self.plm.dtype)
@@ -91,6 +110,9 @@ class Forward:
         if self.task.generates:
             written = self.plm.write(inputs, self.task.max_new_tokens)
             return np.array([text.strip() for text in self.plm.tokenizer.batch_decode(written, skip_special_tokens=True)], dtype=object)
+        return self._answers(inputs)
+
+    def _answers(self, inputs: Inputs) -> np.ndarray:
         with nullcontext() if self.on_neurons is None else self.plm.watch_neurons(inputs) as seen:
             hidden = self.plm.answer_hidden(inputs, self.shortcuts)
         if self.on_neurons is not None:
