@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
-from ptlib.analysis.clear import Rule
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -24,6 +23,9 @@ from ptlib.runs import Cell, Selection, api, check_seeds, plan, queue, select, s
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
 from ptlib.tasks.catalogue import catalogue
+
+AUTOMATIC = -1.0
+"""What --until-clear without a number means to the parser."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="precision of the PLM (default: float32)")
         command.add_argument("--insertion", choices=INSERTIONS, help="another way to insert prompts than they were trained with")
     for command in (transfer, runs):
-        command.add_argument("--until-clear", nargs="?", type=float, const=Rule().width, metavar="WIDTH", help="stop each cell when it is clear: its "
-                             f"95 %% interval is narrower than WIDTH ({Rule().width}) and it cannot be the best source, or it is certainly below random")  # fmt: skip
+        command.add_argument("--until-clear", nargs="?", type=float, const=AUTOMATIC, metavar="WIDTH", help="stop each cell when it is clear: when its 95 %% "
+                             "interval is narrower than WIDTH (default: by the number of examples) and it cannot be the best source")  # fmt: skip
     for command in (neurons, correlate):
         command.add_argument("--layers", nargs="+", type=int, help="layers that count for ON, from 1 (default: all)")
     correlate.add_argument("--diagonal", action="store_true", help="count prompts on their own task too")
@@ -238,7 +240,9 @@ def _transfer(options: argparse.Namespace) -> None:
 
 def _cells(library: Library, selection: Selection, options: argparse.Namespace) -> list[Cell]:
     cells = plan(library, selection)
-    return cells if options.until_clear is None else until_clear(cells, options.until_clear)
+    if options.until_clear is None:
+        return cells
+    return until_clear(library, cells, None if options.until_clear == AUTOMATIC else options.until_clear)
 
 
 def _selection(library: Library, options: argparse.Namespace, baselines: bool = True) -> Selection:

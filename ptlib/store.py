@@ -34,7 +34,8 @@ CREATE TABLE partials (
 CREATE INDEX partials_task ON partials(task_digest, plm);
 CREATE INDEX results_task ON results(task_digest, plm);
 """
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE results (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, plm TEXT NOT NULL, prompt TEXT NOT NULL, task TEXT, task_digest TEXT,
     split TEXT, limit_n INTEGER, insertion TEXT, dtype TEXT, metric TEXT, value REAL, n INTEGER, ci_low REAL,
@@ -55,7 +56,9 @@ CREATE TABLE workers (
     id TEXT PRIMARY KEY, pid INTEGER NOT NULL, device TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL,
     doing TEXT, peak_memory INTEGER
 );
-""" + PARTIALS
+"""
+    + PARTIALS
+)
 MIGRATIONS = {1: PARTIALS}
 """Version -> what makes the next one of it."""
 BUSY_SECONDS = 20
@@ -164,7 +167,9 @@ class Store:
         where = "WHERE task_digest = ? AND plm = ? AND dtype = ? AND insertion = ?"
         given = [task_digest, plm, dtype, insertion]
         with self.read() as db:
-            return tuple(dict(map(tuple, db.execute(f"SELECT prompt, key FROM {table} {where}", given))) for table in ("results", "partials"))
+            return tuple(
+                dict(map(tuple, db.execute(f"SELECT prompt, key FROM {table} {where}", given))) for table in ("results", "partials")
+            )
 
     def put_arrays(self, arrays: Mapping[str, np.ndarray]) -> str:
         """Writes arrays to a file named by the sha256 of its bytes, and returns that name.

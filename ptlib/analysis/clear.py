@@ -14,10 +14,21 @@ FIRST = 16
 """Examples every cell gets before anything is decided."""
 
 
+SHARE, WIDEST = 1 / 6, 0.33
+"""The width chosen by default takes this part of the examples of a cell that is right half of the time, and is at most this."""
+
+
+def default_width(examples: int) -> float:
+    """Width of the interval that ends a cell where none is asked for: the more examples a split has, the narrower."""
+    seen = max(FIRST, round(SHARE * examples))
+    halves, some = ((count // 2, count - count // 2) for count in (examples, min(seen, examples)))
+    return min(WIDEST, interval(halves, some, (some[0] // 2, some[1] // 2)).width)
+
+
 class Rule(NamedTuple):
     """What "clear" means."""
 
-    width: float = 0.33
+    width: float
     """A 95 % interval this narrow ends a cell that cannot be its target's best source any more. The interval holds at all times
     at once, which makes it about twice as wide as one for a fixed number of examples."""
     against: float = 14.0
@@ -37,14 +48,16 @@ class Verdict(NamedTuple):
 class Target:
     """The cells of one target: S prompts, the same N examples in the same random order for all."""
 
-    def __init__(self, classes: np.ndarray, contenders: Sequence[bool], random: Sequence[bool], rule: Rule = Rule()) -> None:  # noqa: B008
+    def __init__(self, classes: np.ndarray, contenders: Sequence[bool], random: Sequence[bool], rule: Rule | None = None) -> None:
         """
         Args:
             classes: (N,) class of each example, in the order they are evaluated.
             contenders: (S,) prompts of other tasks: one of them is the target's best source.
             random: (S,) random prompts: the baseline.
+            rule: None takes the default width for N examples.
         """
-        self.rule, self.classes = rule, np.asarray(classes)
+        self.classes = np.asarray(classes)
+        self.rule = rule or Rule(default_width(len(self.classes)))
         names, self._class = np.unique(self.classes, return_inverse=True)
         self.totals = np.bincount(self._class, minlength=len(names))
         self.contenders, self.random = np.asarray(contenders, dtype=bool), np.asarray(random, dtype=bool)

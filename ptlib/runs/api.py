@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import pandas as pd
 
@@ -95,14 +96,14 @@ def stimulations(
 def transfer_matrix(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None, limit: int | None = None, insertion: str | None = None, dtype: str = "float32",
-    until: float | None = None, store: Store | None = None, library: Library | None = None, on_progress: Callable[[queue.Progress], None] = lambda item: None,
+    until: float | Literal["clear"] | None = None, store: Store | None = None, library: Library | None = None, on_progress: Callable[[queue.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Scores of source prompts on target tasks; what is missing is evaluated first, by the worker process.
 
     Args:
         plm: id; None takes the library's default. tasks, sources, seeds: None takes all. limit: first test examples.
-        until: stop each cell when it is clear, at the latest at an interval of this width (0.35 is a good one); None evaluates
-            all examples, also of cells that were stopped early before.
+        until: "clear" stops each cell when it is clear, a number does so with intervals of that width; None evaluates all
+            examples, also of cells that were stopped early before.
 
     Returns:
         One row a cell; columns as :func:`ptlib.runs.tables.scores`.
@@ -114,7 +115,13 @@ def transfer_matrix(
     selection = select(library, plm, tasks=tasks, sources=sources, seeds=seeds, limit=limit, insertion=insertion, dtype=dtype)
     check_seeds(library, selection.plm, seeds)
     cells = plan(library, selection)
-    complete(store, until_clear(cells, until) if until else cells, selection.plm, "api", on_progress)
+    complete(
+        store,
+        cells if until is None else until_clear(library, cells, None if until == "clear" else until),
+        selection.plm,
+        "api",
+        on_progress,
+    )
     return tables.scores(store, library, selection)
 
 

@@ -117,5 +117,10 @@ def _keep(executor: Executor, cell: Cell, found: Partial, plm: Any, task: Any) -
            "insertion": cell.insertion, "dtype": plm.dtype, "metric": task.metric, "value": found.value, "n": len(found.seen.rows),
            "total": found.total, "ci_low": found.interval.low, "ci_high": found.interval.high, "reason": found.reason, "width": cell.until,
            "seconds": found.seen.seconds, "tokens": found.tokens, "device": plm.device}  # fmt: skip
-    arrays = {"rows": found.seen.rows, "logits": found.seen.logits, "predictions": found.seen.logits.argmax(axis=1).astype(np.int16), "labels": labels}
+    arrays = {
+        "rows": found.seen.rows,
+        "logits": found.seen.logits,
+        "predictions": found.seen.logits.argmax(axis=1).astype(np.int16),
+        "labels": labels,
+    }
     executor.store.put_partial(row, arrays)

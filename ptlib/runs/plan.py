@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from ptlib.analysis.clear import default_width
 from ptlib.errors import RunError
 from ptlib.library import Library, PromptEntry
 from ptlib.plms.describe import PlmInfo
@@ -49,7 +50,9 @@ class Cell:
     @property
     def batch(self) -> str:
         """Cells of one batch share a PLM and a task and are evaluated together."""
-        return f"{self.plm_id} {self.kind} {self.task} {self.split} {self.limit} {self.dtype}" + (f" until {self.until}" if self.until else "")
+        return f"{self.plm_id} {self.kind} {self.task} {self.split} {self.limit} {self.dtype}" + (
+            f" until {self.until}" if self.until else ""
+        )
 
     def spec(self) -> str:
         """The cell as JSON."""
@@ -108,15 +111,24 @@ def select(
     return Selection(plm, tuple(prompts), tuple(names), split, limit, dtype, insertion)
 
 
-def until_clear(cells: Sequence[Cell], width: float) -> list[Cell]:
+def until_clear(library: Library, cells: Sequence[Cell], width: float | None = None) -> list[Cell]:
     """The same cells, each to be evaluated until it is clear (:mod:`ptlib.analysis.clear`).
 
+    Args:
+        width: of the interval that ends a cell; None chooses one for the number of the task's examples.
+
     Raises:
-        RunError: a width that is no share.
+        RunError: a width that is no share. TaskError: unreadable data.
     """
-    if not 0 < width < 1:
-        raise RunError("the interval's width must lie between 0 and 1", where="until clear", found=width, mend="For example 0.35.")
-    return [replace(cell, until=width) if cell.kind == "score" else cell for cell in cells]
+    if width is not None and not 0 < width < 1:
+        raise RunError("the interval's width must lie between 0 and 1", where="until clear", found=width, mend="For example 0.3.")
+    widths = {}
+    for cell in cells:
+        place = (cell.task, cell.split, cell.limit)
+        if cell.kind == "score" and place not in widths:
+            examples = len(library.task(cell.task).read(cell.split, cell.limit).texts)
+            widths[place] = round(default_width(examples), 4) if width is None else width
+    return [replace(cell, until=widths[cell.task, cell.split, cell.limit]) if cell.kind == "score" else cell for cell in cells]
 
 
 def check_seeds(library: Library, plm: str, seeds: Sequence[int] | None) -> None:

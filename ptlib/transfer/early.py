@@ -68,7 +68,7 @@ def can_stop_early(task: Task) -> bool:
 
 @torch.inference_mode()
 def until_clear(
-    plm: Plm, entries: Sequence[Entry], task: Task, *, split: str = "test", limit: int | None = None, rule: Rule = Rule(),  # noqa: B008
+    plm: Plm, entries: Sequence[Entry], task: Task, *, split: str = "test", limit: int | None = None, rule: Rule | None = None,
     should_stop: Callable[[], bool] = lambda: False, begin: Callable[[int], None] = lambda place: None,
     on_error: Callable[[int, Exception], None] | None = None,
 ) -> Iterator[tuple[int, Partial | Evaluation]]:  # fmt: skip
@@ -76,6 +76,7 @@ def until_clear(
 
     Args:
         entries: the cells that are asked for, and those that they are compared with.
+        rule: None takes the default for the number of examples.
         begin: hears of an entry's place before it reads examples.
         on_error: hears of entries that fail; they leave the matrix. None raises.
 
@@ -111,7 +112,14 @@ def until_clear(
 
 class _Column:
     def __init__(
-        self, plm: Plm, entries: Sequence[Entry], task: Task, split: str, limit: int | None, rule: Rule, should_stop: Callable[[], bool]
+        self,
+        plm: Plm,
+        entries: Sequence[Entry],
+        task: Task,
+        split: str,
+        limit: int | None,
+        rule: Rule | None,
+        should_stop: Callable[[], bool],
     ) -> None:
         self.plm, self.entries, self.task = plm, entries, task
         self.order = order(task, split, limit)

@@ -33,7 +33,7 @@ def test_the_weak_stop_first_and_the_best_is_found():
     assert target.out[1:].all()
     assert reasons == ["best source", "narrow", "narrow", "narrow"]
     assert max(used[1:]) < N
-    assert target.verdicts()[0].interval.width <= Rule().width
+    assert target.verdicts()[0].interval.width <= target.rule.width
 
 
 def test_two_that_are_alike_are_read_nearly_to_the_end():
@@ -52,7 +52,7 @@ def test_cells_that_are_no_contenders_only_need_a_narrow_interval():
 
 def test_certainly_below_the_random_prompts():
     """An interval that is asked to be very narrow, and a cell so bad that its place is clear long before."""
-    right, target = column([0.8, 0.8, 0.02], contenders=[False] * 3, random=[True, True, False], rule=Rule(width=0.02))
+    right, target = column([0.8, 0.8, 0.02], contenders=[False] * 3, random=[True, True, False], rule=Rule(0.02))
     reasons, used = race(right, target)
     assert reasons == ["whole split", "whole split", "below random"]
     assert used[2] < N

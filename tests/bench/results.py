@@ -25,7 +25,9 @@ def machine() -> str:
     """Processor, cores, versions and date."""
     import torch
 
-    name = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    name = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ""
+    )
     device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("torch", "transformers", "numpy"))
     return f"{name} ({os.cpu_count()} cores, shared{device}), Python {platform.python_version()}, {versions}, {datetime.date.today().isoformat()}"

@@ -51,7 +51,15 @@ def run(folder: Path, *, device: str, dtype: str, rounds: int, threads: int, onl
             seconds = [one[place]["seconds"] for one in found]
             before = [one[max(place - 1, 0)]["seconds"] / one[place]["seconds"] for one in found]
             total = [one[0]["seconds"] / one[place]["seconds"] for one in found]
-            rows.append([name, spread(seconds), f"{statistics.median(total):.2f}", spread(before), f"{max(one[place]['peak'] for one in found) / 2**20:.0f}"])
+            rows.append(
+                [
+                    name,
+                    spread(seconds),
+                    f"{statistics.median(total):.2f}",
+                    spread(before),
+                    f"{max(one[place]['peak'] for one in found) / 2**20:.0f}",
+                ]
+            )
         for peer in peers:
             peer.end()
         keep("techniques", f"{shape}, short texts", f"{len(job['texts'])} examples behind a prompt of {shapes.PROMPT_LENGTH} tokens; {device}, {dtype}, "

@@ -34,7 +34,7 @@ def exact(library, selection, cells, tmp_path):
 
 
 def test_stopped_cells_have_intervals_that_hold_and_are_not_missing(store, library, selection, cells, exact):
-    run = queue.start(store, until_clear(cells, WIDTH), "early", "test")
+    run = queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     work(store, library)
     item = queue.progress(store, run)
     assert (item.state, item.done) == ("done", len(cells))
@@ -47,16 +47,18 @@ def test_stopped_cells_have_intervals_that_hold_and_are_not_missing(store, libra
     assert (table.total == 60).all()
     assert (table.ci_low <= exact.value).all()
     assert (exact.value <= table.ci_high).all()
-    assert not tables.missing(store, until_clear(cells, WIDTH))
+    assert not tables.missing(store, until_clear(library, cells, WIDTH))
     assert {cell.key for cell in tables.stopped(store, cells)} == set(early.key)
     assert {cell.key for cell in tables.missing(store, cells)} == set(early.key), "to the end they are still to be done"
-    assert {cell.key for cell in tables.missing(store, until_clear(cells, 0.2))} == set(early.key), "narrower than they were stopped at"
+    assert {cell.key for cell in tables.missing(store, until_clear(library, cells, 0.2))} == set(early.key), (
+        "narrower than they were stopped at"
+    )
     full = table[table.stopped == ""]
     assert np.array_equal(full.value, exact.value[full.index])
 
 
 def test_finish_exactly_gives_the_exact_matrix_and_reads_the_rest_only(store, library, selection, cells, exact):
-    queue.start(store, until_clear(cells, WIDTH), "early", "test")
+    queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     work(store, library)
     before = tables.scores(store, library, selection)
     queue.start(store, tables.stopped(store, cells), "exactly", "test")
@@ -75,7 +77,7 @@ def test_finish_exactly_gives_the_exact_matrix_and_reads_the_rest_only(store, li
 
 
 def test_an_interrupted_column_goes_on_where_it_was(store, library, selection, cells, exact):
-    todo = [cell for cell in until_clear(cells, WIDTH) if cell.task == "films"]
+    todo = [cell for cell in until_clear(library, cells, WIDTH) if cell.task == "films"]
     looks = iter([False] * 30)
     given = list(Executor(store, library, "cpu").execute(todo, lambda: next(looks, True)))
     partial = store.partials([cell.key for cell in todo])
@@ -83,7 +85,7 @@ def test_an_interrupted_column_goes_on_where_it_was(store, library, selection, c
     assert len(given) < len(todo)
     table = tables.scores(store, library, selection)
     assert table.value.isna().sum() >= (partial.reason == "").sum(), "what was interrupted is no score"
-    queue.start(store, until_clear(cells, WIDTH), "again", "test")
+    queue.start(store, until_clear(library, cells, WIDTH), "again", "test")
     work(store, library)
     after = tables.scores(store, library, selection)
     assert (after.stopped != "").any()
@@ -94,10 +96,10 @@ def test_an_interrupted_column_goes_on_where_it_was(store, library, selection, c
 
 
 def test_a_damaged_partial_cell_is_read_anew(store, library, selection, cells, exact):
-    queue.start(store, until_clear(cells, WIDTH), "early", "test")
+    queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     work(store, library)
     for path in store.folder.glob("tensors/*/*.safetensors"):
-        path.write_bytes(path.read_bytes()[:-2])
+        path.write_bytes(path.read_bytes()[:-2, 5])
     queue.start(store, tables.stopped(store, cells), "exactly", "test")
     work(store, library)
     table = tables.scores(store, library, selection)
@@ -106,7 +108,7 @@ def test_a_damaged_partial_cell_is_read_anew(store, library, selection, cells, e
 
 def test_a_run_to_the_end_beside_one_that_stops_early(store, library, selection, cells, exact):
     """Stopping early ends the cells of the run that asked for it, not those of the other."""
-    early = queue.start(store, until_clear(cells, WIDTH), "early", "test")
+    early = queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     whole = queue.start(store, cells, "whole", "test")
     work(store, library)
     assert {queue.progress(store, run).state for run in (early, whole)} == {"done"}
@@ -117,15 +119,25 @@ def test_a_task_without_right_answers_is_evaluated_to_the_end(store, library, se
     from ptlib.transfer import early
 
     monkeypatch.setattr(early, "can_stop_early", lambda task: False)
-    queue.start(store, until_clear(cells, WIDTH), "early", "test")
+    queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     work(store, library)
     assert (tables.scores(store, library, selection).stopped == "").all()
 
 
-@pytest.mark.parametrize("width", [0.0, 1.0, -2])
-def test_a_width_that_means_nothing_is_refused(cells, width):
+@pytest.mark.parametrize("width", [0.0, 1.0, -2, 5])
+def test_a_width_that_means_nothing_is_refused(library, cells, width):
     with pytest.raises(RunError, match="between 0 and 1"):
-        until_clear(cells, width)
+        until_clear(library, cells, width)
+
+
+def test_the_width_follows_the_examples(library, cells):
+    widths = {cell.until for cell in until_clear(library, cells) if cell.kind == "score"}
+    assert widths == {0.33}
+    from ptlib.analysis.clear import default_width
+
+    found = [default_width(count) for count in (16, 400, 1000, 10_000)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] < 0.12
 
 
 def test_a_cache_of_the_first_schema_is_brought_up(store, library, selection, cells):
