@@ -15,7 +15,7 @@ from dashboard import data, export
 from dashboard.selection import View, image_format
 from dashboard.theme import alt_text
 from ptlib.errors import PtlibError
-from ptlib.runs import Cell, queue, supervise
+from ptlib.runs import Cell, queue, supervise, until_clear
 
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
@@ -45,9 +45,10 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def status(view: View, missing: int, total: int) -> None:
-    """One line: which PLM, prompts, tasks, n and how many cells are missing."""
+def status(view: View, missing: int, total: int, stopped: int = 0) -> None:
+    """One line: which PLM, prompts, tasks, n, how many cells are missing and how many were stopped early."""
     state = "complete" if not missing else f"**{missing} of {total} cells missing**"
+    state += f" · {stopped} cells stopped early" if stopped else ""
     text = (f"PLM **{plain(view.plm.id)}** · {len(view.sources)} source prompts × {count(len(view.seeds), 'seed')} · {len(view.tasks)} target tasks · "
             f"{view.n} · {state}")  # fmt: skip
     st.markdown(text)
@@ -94,27 +95,53 @@ def no_tasks(view: View) -> bool:
     return True
 
 
-def run_panel(view: View, missing: list[Cell], what: str = "cells") -> None:
-    """Either the open run with its progress, or what is missing and the button that runs it."""
+def run_panel(view: View, missing: list[Cell], what: str = "cells", stopped: list[Cell] | None = None) -> None:
+    """Either the open run with its progress, or what is missing and the buttons that run it."""
     if missing and not view.plm.here:
         without_weights(view)
         return
     running = [item for item in queue.all_progress(data.store()) if item.open]
     if running:
         _watch(running[0].run_id)
-    elif missing:
+        return
+    if missing:
         _offer(view, missing, what)
+    if stopped and view.plm.here:
+        _finish(view, stopped)
+
+
+def _start(view: View, cells: list[Cell], title: str) -> None:
+    queue.start(data.store(), cells, title, "dashboard")
+    supervise.ensure_worker(data.store())
+    st.rerun()
 
 
 def _offer(view: View, missing: list[Cell], what: str) -> None:
     cost = data.estimate(view, missing)
     basis = "measured on this PLM" if cost.measured else "a rough guess; nothing was measured on this PLM yet"
     left, right = st.columns([1, 2], vertical_alignment="center")
+    early = False
+    with right:
+        st.markdown(f"{cost.cells} cells, {cost.examples:,} examples, about {minutes(cost.seconds)} on one worker ({basis}).")
+        if what == "cells":
+            early = st.toggle(
+                "Stop each cell when it is clear", key="until-clear", bind="query-params",
+                help="About a quarter of the examples. A cell ends when its 95 % interval, valid however often one looks, is narrow enough and its "
+                "prompt cannot be the task's best source any more, or is certainly below the random prompts. Cells stopped early are marked "
+                "and can be finished exactly later; nothing is read twice.",
+            )  # fmt: skip
     if left.button(f"Run missing {what}", type="primary", key="run-missing", width="stretch"):
-        queue.start(data.store(), missing, f"{view.plm.id}: {len(missing)} cells", "dashboard")
-        supervise.ensure_worker(data.store())
-        st.rerun()
-    right.markdown(f"{cost.cells} cells, {cost.examples:,} examples, about {minutes(cost.seconds)} on one worker ({basis}).")
+        cells = until_clear(data.library(), missing) if early else missing
+        _start(view, cells, f"{view.plm.id}: {len(missing)} cells{', until clear' if early else ''}")
+
+
+def _finish(view: View, stopped: list[Cell]) -> None:
+    seen, total = data.seen_of(stopped)
+    left, right = st.columns([1, 2], vertical_alignment="center")
+    if left.button("Finish exactly", key="finish-exactly", width="stretch"):
+        _start(view, stopped, f"{view.plm.id}: {len(stopped)} cells, finished exactly")
+    right.markdown(f"{count(len(stopped), 'cell')} stopped early, after {seen / total:.0%} of the examples: scores are estimates with an interval. "
+                   f"{total - seen:,} examples are left.")  # fmt: skip
 
 
 def _watch(run_id: str) -> None:

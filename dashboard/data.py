@@ -37,14 +37,24 @@ class Missing(NamedTuple):
 
     total: int
     missing: list[Cell]
+    stopped: list[Cell]
+    """Cells that were stopped early: they have an interval and no exact score."""
 
 
 def missing(view) -> Missing:
     """All cells of the selection and those without a result; of published results nothing can be run."""
     if view.published:
-        return Missing(int(scores(view)["kind"].isin(["own", "zero-shot"]).sum()), [])
+        return Missing(int(scores(view)["kind"].isin(["own", "zero-shot"]).sum()), [], [])
     cells = plan(library(), view.selection)
-    return Missing(len(cells), tables.missing(store(), cells))
+    stopped = tables.stopped(store(), cells)
+    known = {cell.key for cell in stopped}
+    return Missing(len(cells), [cell for cell in tables.missing(store(), cells) if cell.key not in known], stopped)
+
+
+def seen_of(stopped: list[Cell]) -> tuple[int, int]:
+    """Examples that cells stopped early have seen, and those they would see."""
+    found = store().partials([cell.key for cell in stopped])
+    return int(found.n.sum()), int(found.total.sum())
 
 
 def scores(view) -> pd.DataFrame:

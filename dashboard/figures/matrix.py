@@ -135,7 +135,7 @@ def difference(measured: np.ndarray, published: np.ndarray, sources: Axis, targe
 def transfer_matrix(
     values: np.ndarray, sources: Axis, targets: Axis, *, low: np.ndarray, high: np.ndarray, count: np.ndarray,
     own: Sequence[tuple[int, int]], relative: bool, mode: Mode, selected: tuple[int, int] | None = None, spread: str = "95 % interval",
-    metric: str = "accuracy",
+    metric: str = "accuracy", early: np.ndarray | None = None,
 ) -> go.Figure:  # fmt: skip
     """Source prompts (rows) on target tasks (columns), grouped by type; own prompts framed, missing cells crossed out,
     baselines set apart.
@@ -149,8 +149,10 @@ def transfer_matrix(
         own: (row, column) of own prompts.
         selected: (row, column) of the cell that is open.
         metric: what a score measures.
+        early: (sources, targets) bool, cells that were stopped early; they carry a dot.
     """
     rows, columns = values.shape
+    dotted = np.zeros(values.shape, dtype=bool) if early is None else early & np.isfinite(values)
     what = "relative performance" if relative else metric
     bottom = min(0.25, float(np.floor(np.nanmin(values, initial=1.0) * 20) / 20))
     top = max(1.05, float(np.nanmax(values, initial=1.0))) if relative else 1.0
@@ -166,12 +168,16 @@ def transfer_matrix(
     notes = [
         f"<b>{safe(sources.names[r])}</b> on <b>{safe(targets.names[c])}</b><br>"
         + (
-            f"{what} {v:.3f}<br>{f'{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}' if np.isfinite(k) else spread}<br>click for details"
+            f"{what} {v:.3f}<br>{f'{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}' if np.isfinite(k) else spread}{'<br>stopped early: an estimate' if dot else ''}<br>click for details"
             if np.isfinite(v)
             else "not computed yet"
         )
-        for r, c, v, lo, hi, k in zip(y, x, values.ravel(), low.ravel(), high.ravel(), count.ravel(), strict=True)
+        for r, c, v, lo, hi, k, dot in zip(y, x, values.ravel(), low.ravel(), high.ravel(), count.ravel(), dotted.ravel(), strict=True)
     ]
+    if dotted.any():
+        # In the cell's corner, rimmed so that it is seen on every colour.
+        fig.add_scatter(x=x[dotted.ravel()] + 0.38, y=y[dotted.ravel()] - 0.3, mode="markers", hoverinfo="skip", showlegend=False,
+                        marker={"symbol": "circle", "size": 5, "color": "#FFFFFF", "line": {"color": "#111111", "width": 1}})  # fmt: skip
     # Small markers and no limit of distance: a click anywhere in a cell of any size finds the nearest, which is its own.
     fig.add_scatter(
         x=x, y=y, mode="markers", hovertext=notes, hoverinfo="text", name="cells",
@@ -191,13 +197,16 @@ def transfer_matrix(
     marks = [("own prompt", {"symbol": "square-open", "color": ink(mode), "line": {"width": 2}})] if own else []
     if not there.all():
         marks.append(("missing", {"symbol": "x-thin", "line": {"color": faint(mode), "width": 1.5}}))
+    if dotted.any():
+        marks.append(("stopped early", {"symbol": "circle", "size": 6, "color": "#FFFFFF", "line": {"color": "#111111", "width": 1}}))
     key(fig, marks)
     # Without fixed ranges a double click would stretch the axes, and the strips and frames no longer fit.
     fig.update_xaxes(fixedrange=True)
     fig.update_yaxes(fixedrange=True)
     fig.update_layout(clickmode="event+select", dragmode=False, hovermode="closest", hoverdistance=-1, plot_bgcolor=quiet(mode))
     head_room(fig, what)
-    return describe(fig, _transfer_words(values, sources, targets, own, what))
+    words = _transfer_words(values, sources, targets, own, what)
+    return describe(fig, words + (f" {int(dotted.sum())} cells were stopped early." if dotted.any() else ""))
 
 
 def _transfer_words(values: np.ndarray, sources: Axis, targets: Axis, own: Sequence[tuple[int, int]], what: str) -> str:

@@ -51,8 +51,8 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Correlation")
     lacking = data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total)
-    components.run_panel(view, lacking.missing)
+    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
+    components.run_panel(view, lacking.missing, stopped=lacking.stopped)
     study = data.study(view)
     if len(study.tasks) < FEWEST_TASKS:
         st.info(f"A rank correlation needs at least {FEWEST_TASKS} tasks that are both source and target; here are {len(study.tasks)}.")

@@ -81,9 +81,9 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Which soft prompts transfer, and why")
     lacking = data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total)
+    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
     counts(view)
-    components.run_panel(view, lacking.missing)
+    components.run_panel(view, lacking.missing, stopped=lacking.stopped)
     study = data.study(view)
     if components.no_tasks(view):
         pass

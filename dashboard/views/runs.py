@@ -67,7 +67,7 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Runs")
     lacking = data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total)
+    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
     busy = any(item.open for item in queue.all_progress(data.store()))
     st.session_state["runs-open"] = busy
     st.fragment(all_runs, run_every=1.0 if busy else None)()

@@ -42,7 +42,7 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Library")
     shelf, lacking = data.library(), data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total)
+    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
     everyone = st.toggle("Prompts of every PLM", key="everyone", bind="query-params")
     entries = shelf.prompts(None if everyone else view.plm.id)
     table = prompt_table(shelf, entries)

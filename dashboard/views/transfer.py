@@ -50,6 +50,12 @@ def grid(shown: pd.DataFrame, rows: list[str], columns: list[str], column: str, 
     return found.unstack().reindex(index=rows, columns=columns).to_numpy(dtype=float)
 
 
+def early_of(shown: pd.DataFrame, rows: list[str], columns: list[str]) -> np.ndarray:
+    """(rows, columns) bool: whether any cell of the group was stopped early."""
+    found = (shown["stopped"] != "").groupby([shown["row"], shown["target"]]).any()
+    return found.unstack(fill_value=False).reindex(index=rows, columns=columns, fill_value=False).to_numpy(dtype=bool)
+
+
 def matrix_part(view: View, table: pd.DataFrame) -> None:
     both = has_scores(data.library(), view.plm.id) and not view.published
     choices = ["score", "relative performance", *([AGAINST] if both else [])]
@@ -78,6 +84,7 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     fig = matrix.transfer_matrix(
         values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
         own=own, relative=relatively, mode=view.mode, selected=picked, spread=spread,
+        early=None if view.published else early_of(shown, rows, targets.names),
         metric=str(metrics_there[0]).replace("_", " ") if len(metrics_there) == 1 else "score",
     )  # fmt: skip
     event = components.show(
@@ -141,22 +148,31 @@ def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
         return
     task = data.library().task(target).for_family(view.plm.family)
     try:
-        arrays = data.store().result_arrays(cell.key)
+        arrays = data.store().partial_arrays(cell.key) if cell.stopped else data.store().result_arrays(cell.key)
     except StoreError as error:
         st.error(components.plain(error))
         return
-    own = shown[(shown.kind == "own") & (shown.target == target) & shown.value.notna()]
+    if arrays is None:
+        st.error("What this cell has seen was damaged. Finish it exactly above; it is read anew.")
+        return
+    if cell.stopped:
+        why = {"narrow": "its interval is narrow enough", "below random": "it is certainly below the random prompts",
+               "best source": "its prompt is the best source for this task"}  # fmt: skip
+        st.info(f"Stopped early after {cell.n:.0f} of {cell.total:.0f} examples: {why.get(cell.stopped, cell.stopped)}. The score is an estimate; the "
+                "interval holds the score on all examples with 95 % however often one looks.")  # fmt: skip
+    own = shown[(shown.kind == "own") & (shown.target == target) & shown.value.notna() & (shown.stopped == "")]
     own = own[own.seed == cell.seed] if (own.seed == cell.seed).any() else own
     one, two, three, four = st.columns(4)
     one.metric(cell.metric.replace("_", " "), f"{cell.value:.3f}", border=True)
     two.metric("95 % interval", f"{cell.ci_low:.3f}–{cell.ci_high:.3f}", border=True,
-               help="Bootstrap over the examples." if task.generates else "Wilson score interval of the accuracy.")  # fmt: skip
+               help="Valid whenever one looks (prior-posterior-ratio confidence sequence by class)." if cell.stopped else
+              "Bootstrap over the examples." if task.generates else "Wilson score interval of the accuracy.")  # fmt: skip
     three.metric("examples", f"{cell.n:.0f}", border=True)
     four.metric("relative performance", f"{cell.relative:.3f}" if np.isfinite(cell.relative) else "unknown", border=True)
     if task.generates:
         free_text(view, task, arrays, cell)
     else:
-        classes(view, task, arrays, own, cell, f"{source}-{target}")
+        classes(view, task, arrays, own[:0] if cell.stopped else own, cell, f"{source}-{target}")
     made = pd.Timestamp(cell.created, unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
     st.caption(f"Computed {made} on {components.plain(cell.device)}, {view.selection.dtype}, in {cell.seconds:.2f} s. Prompt "
                f"{components.plain(cell.prompt)}, insertion {cell.insertion}, key {cell.key[:12]}.")  # fmt: skip
@@ -179,10 +195,12 @@ def classes(view: View, task: Task, arrays: dict[str, np.ndarray], own: pd.DataF
         components.show(matrix.confusion(counts, task.label_words, view.mode), f"confusion-{name}",
                         f"How often each label was answered with each word, n = {len(labels)}.")  # fmt: skip
     with right:
-        against_own(view, task, labels, answers, own, cell)
+        against_own(view, task, labels, answers, own, cell, arrays.get("rows"))
 
 
-def against_own(view: View, task: Task, labels: np.ndarray, answers: np.ndarray, own: pd.DataFrame, cell: pd.Series) -> None:
+def against_own(
+    view: View, task: Task, labels: np.ndarray, answers: np.ndarray, own: pd.DataFrame, cell: pd.Series, seen: np.ndarray | None
+) -> None:  # fmt: skip
     if cell.kind == "own" or own.empty:
         wrong = np.flatnonzero(labels != answers)
         st.markdown(f"**Examples it gets wrong** ({len(wrong)} of {len(labels)})")
@@ -198,6 +216,7 @@ def against_own(view: View, task: Task, labels: np.ndarray, answers: np.ndarray,
         st.caption("There are none.")
         return
     texts = task.read("test", view.limit).texts
+    texts = texts if seen is None else [texts[row] for row in seen]
     rows = pd.DataFrame({**{field: [texts[row][place] for row in wrong] for place, field in enumerate(task.fields)},
                          "label": [task.label_words[labels[row]] for row in wrong], **picked})  # fmt: skip
     st.dataframe(rows, hide_index=True, height=280, width="stretch")
@@ -228,8 +247,8 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Transfer")
     lacking = data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total)
-    components.run_panel(view, lacking.missing)
+    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
+    components.run_panel(view, lacking.missing, stopped=lacking.stopped)
     if not components.no_tasks(view):
         matrix_part(view, data.scores(view))
 

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ptlib.library import Library
-from ptlib.runs import plan, queue, select
+from ptlib.runs import plan, queue, select, tables, until_clear
 from ptlib.runs.execute import Executor
 from ptlib.store import Store
 
@@ -26,6 +26,20 @@ def full_cache(tiny_library, tmp_path_factory):
     while cells := queue.claim(store, "w"):
         for cell, error in executor.execute(cells, lambda: False):
             queue.finish(store, [cell.key], "failed" if error else "done", error)
+    queue.leave(store, "w")
+    return store.folder
+
+
+@pytest.fixture(scope="module")
+def early_cache(tiny_library, tmp_path_factory):
+    """A cache in which every cell was evaluated until it was clear."""
+    store, library = Store(tmp_path_factory.mktemp("early") / "cache"), Library.open([tiny_library])
+    queue.start(store, until_clear(library, plan(library, select(library)), 0.6), "early", "test")
+    queue.beat(store, "w", "cpu", "")
+    executor = Executor(store, library, "cpu")
+    while cells := queue.claim(store, "w"):
+        for cell, error in executor.execute(cells, lambda: False):
+            queue.settle(store, "w", cell, error)
     queue.leave(store, "w")
     return store.folder
 
@@ -94,6 +108,59 @@ def test_a_cell_opens_from_the_address(app, full_cache):
     test.run()
     assert not test.exception
     assert "meals on pairs" not in text(test)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_cells_that_were_stopped_early(app, early_cache, page):
+    test = app(page, early_cache)
+    assert not test.exception
+    assert not test.error
+    assert "cells stopped early" in text(test) or page in ("neurons", "prompt_space")
+    assert not any(button.label.startswith("Run missing") for button in test.button)
+    if page in ("overview", "transfer", "correlation"):
+        assert any(button.label == "Finish exactly" for button in test.button)
+        assert "scores are estimates with an interval" in text(test)
+
+
+def test_a_stopped_cell_says_why_and_how_many_examples_it_saw(app, early_cache, tiny_library):
+    library = Library.open([tiny_library])
+    table = tables.scores(Store(early_cache), library, select(library))
+    row = table[(table.stopped != "") & (table.kind == "zero-shot")].iloc[0]
+    test = app("transfer", early_cache)
+    test.query_params["cell"] = f"{row.source}~{row.target}"
+    test.run()
+    assert not test.exception
+    assert "Stopped early after" in text(test)
+    assert "of 60 examples" in text(test)
+
+
+def test_finish_exactly_queues_the_stopped_cells(app, early_cache, tmp_path, monkeypatch):
+    from ptlib.runs import supervise
+
+    monkeypatch.setattr(supervise, "ensure_worker", lambda *_: None)
+    cache = tmp_path / "cache"
+    shutil.copytree(early_cache, cache)
+    test = app("transfer", cache)
+    next(button for button in test.button if button.label == "Finish exactly").click().run()
+    item = next(item for item in queue.all_progress(Store(cache)) if item.open)
+    assert "finished exactly" in item.title
+    with Store(cache).read() as db:
+        stopped = db.execute("SELECT count(*) FROM partials").fetchone()[0]
+    assert item.total == stopped > 0
+
+
+def test_run_until_clear_from_the_page(app, tmp_path, monkeypatch):
+    from ptlib.runs import supervise
+
+    monkeypatch.setattr(supervise, "ensure_worker", lambda *_: None)
+    test = app("transfer", tmp_path / "cache")
+    test.toggle(key="until-clear").set_value(True).run()
+    next(button for button in test.button if button.label == "Run missing cells").click().run()
+    assert not test.exception
+    with Store(tmp_path / "cache").read() as db:
+        specs = [row[0] for row in db.execute("SELECT spec FROM run_cells")]
+    assert specs
+    assert all(('"until": null' in spec) == ('"kind": "stimulation"' in spec) for spec in specs)
 
 
 def test_selection_is_shared_and_narrows(app, full_cache):

@@ -99,3 +99,18 @@ def test_two_labels_of_one_word_are_two_rows():
     fig = matrix.confusion(np.array([[3, 1], [0, 4]]), ["good", "good"], "light")
     assert list(fig.layout.yaxis.tickvals) == [0, 1]
     assert alt_text(fig) == "Confusion matrix of 8 examples and 2 labels; 7 on the diagonal are right."
+
+
+def test_cells_stopped_early_carry_a_dot_and_say_so():
+    early = np.zeros(VALUES.shape, dtype=bool)
+    early[0, 1] = True
+    plain, dotted = drawn(), drawn(early=early)
+    dots = [
+        trace
+        for trace in dotted.data
+        if getattr(trace.marker, "symbol", None) == "circle" and trace.x is not None and trace.x[0] is not None
+    ]
+    assert [(round(float(trace.x[0])), round(float(trace.y[0]))) for trace in dots] == [(1, 0)]
+    notes = next(trace.hovertext for trace in dotted.data if trace.name == "cells")
+    assert [row for row, note in enumerate(notes) if "stopped early" in note] == [1]
+    assert not any("stopped early" in note for note in next(trace.hovertext for trace in plain.data if trace.name == "cells"))
