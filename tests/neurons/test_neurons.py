@@ -76,3 +76,14 @@ def test_on_stays_within_zero_and_one_and_is_one_with_itself(active):
     assert ((known >= 0) & (known <= 1)).all()
     assert set(np.diag(found)[active.any(axis=(1, 2))]) <= {1.0}
     assert np.array_equal(found, found.T, equal_nan=True)
+
+
+def test_overlap_with_other_prompts_and_in_blocks(monkeypatch):
+    from ptlib.neurons import overlap as room
+
+    active = np.random.default_rng(0).random((9, 3, 50)) < 0.3
+    whole = overlap(active)
+    monkeypatch.setattr(room, "NEURONS", 16)
+    assert np.array_equal(overlap(active), whole)
+    assert np.array_equal(overlap(active[6:], None, active), whole[6:])
+    assert np.array_equal(overlap(active[6:], [1], active), overlap(active, [1])[6:])

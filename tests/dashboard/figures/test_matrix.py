@@ -105,11 +105,7 @@ def test_cells_stopped_early_carry_a_dot_and_say_so():
     early = np.zeros(VALUES.shape, dtype=bool)
     early[0, 1] = True
     plain, dotted = drawn(), drawn(early=early)
-    dots = [
-        trace
-        for trace in dotted.data
-        if getattr(trace.marker, "symbol", None) == "circle" and trace.x is not None and trace.x[0] is not None
-    ]
+    dots = [trace for trace in dotted.data if trace.type == "scatter" and trace.marker.symbol == "circle" and trace.x[0] is not None]
     assert [(round(float(trace.x[0])), round(float(trace.y[0]))) for trace in dots] == [(1, 0)]
     notes = next(trace.hovertext for trace in dotted.data if trace.name == "cells")
     assert [row for row, note in enumerate(notes) if "stopped early" in note] == [1]
