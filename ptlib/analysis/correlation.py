@@ -34,7 +34,7 @@ def usable(transfer: np.ndarray, similarity: np.ndarray, *, diagonal: bool = Fal
     """(seeds, sources, targets) bool: pairs that count. ``pairs`` (sources, targets) restricts them further."""
     mask = np.isfinite(transfer) & np.isfinite(similarity)
     if not diagonal:
-        mask &= ~np.eye(transfer.shape[1], dtype=bool)
+        mask = mask & ~np.eye(transfer.shape[-1], dtype=bool)
     return mask if pairs is None else mask & pairs
 
 
@@ -89,16 +89,36 @@ def mean_spearman(
     return Statistic(value, float(low), float(high), p, len(kept), undefined)
 
 
+CHUNK = 200
+"""Shuffled matrices that are looked at together."""
+
+
 def _permutation_p(transfer, similarity, value, rng, permutations, which) -> float:
     if not permutations:
         return np.nan
     orders = rng.permuted(np.tile(np.arange(transfer.shape[-1]), (permutations, 1)), axis=1)
     mask = usable(transfer, similarity, **which)
-    if np.array_equal(mask, np.broadcast_to(~np.eye(mask.shape[-1], dtype=bool), mask.shape)) and mask.shape[-1] > 3:
+    if _names_do_not_matter(mask):
         found = _shuffled_means(_unit(_ranks(transfer, mask)), _unit(_ranks(similarity, mask)), orders)
     else:
-        found = np.array([_mean(per_target(transfer, similarity[:, order][:, :, order], **which).ravel()) for order in orders])
+        parts = []
+        for first in range(0, permutations, CHUNK // 4):
+            shuffled = _shuffled(similarity, orders[first : first + CHUNK // 4])
+            rho = per_target(np.broadcast_to(transfer, shuffled.shape), shuffled, **which)
+            parts.append(_mean(rho.reshape(len(rho), -1), axis=1))
+        found = np.concatenate(parts)
     return (1 + int((found >= value - 1e-9).sum())) / (1 + permutations)
+
+
+def _names_do_not_matter(mask: np.ndarray) -> bool:
+    """Whether the pairs that count are the same under any order of the tasks: all of them, or all but the diagonal."""
+    own = np.eye(mask.shape[-1], dtype=bool)
+    return mask.shape[-1] > 3 and bool(mask[..., ~own].all()) and bool(mask[..., own].all() or not mask[..., own].any())
+
+
+def _shuffled(values: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """(orders, seeds, tasks, tasks): rows and columns in each order."""
+    return values[:, orders[:, :, None], orders[:, None, :]].swapaxes(0, 1)
 
 
 def _unit(ranks: np.ndarray) -> np.ndarray:
@@ -114,11 +134,12 @@ def _shuffled_means(transfer: np.ndarray, similarity: np.ndarray, orders: np.nda
     """
     clear, defined = (transfer != 0).any(axis=-2), (similarity != 0).any(axis=-2)
     found = []
-    for order in orders:
-        valid = clear & defined[:, order]
-        total = (transfer * similarity[:, order][:, :, order]).sum()
-        found.append(total / max(int(valid.sum()), 1))
-    return np.array(found)
+    for first in range(0, len(orders), CHUNK):
+        some = orders[first : first + CHUNK]
+        total = np.einsum("sij,psij->p", transfer, _shuffled(similarity, some))
+        valid = (clear[:, None] & defined[:, some]).sum(axis=(0, 2))
+        found.append(total / np.maximum(valid, 1))
+    return np.concatenate(found)
 
 
 def _mean(values: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -136,32 +157,60 @@ def pooled_spearman(
     Interval: bootstrap over target tasks. p: the same Mantel test as :func:`mean_spearman`.
     """
     mask = usable(transfer, similarity, **which)
+    one, two = transfer[mask], similarity[mask]
+    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        return Statistic(np.nan, np.nan, np.nan, np.nan, len(one), 0)
+    rng, n = np.random.default_rng(seed), transfer.shape[-1]
+    value = float(_pooled(one, two, np.ones((1, len(one))))[0])
+    # A target drawn k times counts k times: its pairs weigh k.
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+    column = np.broadcast_to(np.arange(n), mask.shape)[mask]
+    low, high = np.nanquantile(_pooled(one, two, drawn[:, column].astype(float)), (0.025, 0.975))
+    orders = rng.permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
+    p = (1 + int((_pooled_shuffled(transfer, similarity, mask, orders, which) >= value - 1e-12).sum())) / (1 + permutations)
+    return Statistic(value, float(low), float(high), p, len(one), 0)
 
-    # Half a second to import, which every page would wait for.
-    from scipy import stats
 
-    def rho(left: np.ndarray, right: np.ndarray, there: np.ndarray) -> float:
-        if there.sum() < 3 or np.ptp(left[there]) == 0 or np.ptp(right[there]) == 0:
-            return np.nan
-        # scipy's spearmanr spends ten times as long on its own p, which assumes independent pairs.
-        one, two = (stats.rankdata(side[there]) for side in (left, right))
-        one, two = one - one.mean(), two - two.mean()
-        return float(one @ two / np.sqrt((one @ one) * (two @ two)))
+def _weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B, n) average ranks of n values when each stands as often as its weight says, for B sets of weights."""
+    _, group = np.unique(values, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(group[order])), len(values) - 1)
+    through = np.cumsum(weights[:, order], axis=1)[:, last]
+    before = np.concatenate([np.zeros((len(weights), 1)), through[:, :-1]], axis=1)
+    return ((before + through) / 2)[:, group]
 
-    value, rng, n = rho(transfer, similarity, mask), np.random.default_rng(seed), transfer.shape[-1]
-    if not np.isfinite(value):
-        return Statistic(np.nan, np.nan, np.nan, np.nan, int(mask.sum()), 0)
-    draws = []
-    for _ in range(resamples):
-        chosen = rng.integers(n, size=n)
-        draws.append(rho(transfer[..., chosen], similarity[..., chosen], mask[..., chosen]))
-    low, high = np.nanquantile(draws, (0.025, 0.975))
-    hits = 0
-    for _ in range(permutations):
-        order = rng.permutation(n)
-        shuffled = similarity[:, order][:, :, order]
-        hits += rho(transfer, shuffled, usable(transfer, shuffled, **which)) >= value - 1e-12
-    return Statistic(value, float(low), float(high), (1 + hits) / (1 + permutations), int(mask.sum()), 0)
+
+def _pooled(one: np.ndarray, two: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B,) Spearman correlations of n pairs under B sets of weights; NaN where one side is constant."""
+    total = weights.sum(axis=1, keepdims=True)
+    sides = []
+    for values in (one, two):
+        ranks = _weighted_ranks(values, weights)
+        sides.append(ranks - (weights * ranks).sum(axis=1, keepdims=True) / total)
+    left, right = sides
+    norm = np.sqrt((weights * left**2).sum(axis=1) * (weights * right**2).sum(axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(norm > 1e-9, (weights * left * right).sum(axis=1) / norm, np.nan)
+
+
+def _pooled_shuffled(transfer: np.ndarray, similarity: np.ndarray, mask: np.ndarray, orders: np.ndarray, which: dict) -> np.ndarray:
+    if not _names_do_not_matter(mask):
+        found = []
+        for order in orders:
+            shuffled = similarity[:, order][:, :, order]
+            there = usable(transfer, shuffled, **which)
+            found.append(_pooled(transfer[there], shuffled[there], np.ones((1, int(there.sum()))))[0])
+        return np.array(found)
+    # Shuffling names shuffles ranks: nothing is ranked again.
+    sides = []
+    for values in (transfer, similarity):
+        ranks = np.zeros(mask.shape)
+        ranks[mask] = _weighted_ranks(values[mask], np.ones((1, int(mask.sum()))))[0]
+        ranks[mask] -= ranks[mask].mean()
+        sides.append(ranks / np.sqrt((ranks**2).sum()))
+    chunks = range(0, len(orders), CHUNK)
+    return np.concatenate([np.einsum("sij,psij->p", sides[0], _shuffled(sides[1], orders[at : at + CHUNK])) for at in chunks])
 
 
 class Difference(NamedTuple):

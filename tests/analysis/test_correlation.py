@@ -120,3 +120,45 @@ def test_group_means_see_a_real_structure():
     tasks = np.array([f"t{number}" for number in range(12)])
     similarity = 0.5 * np.equal.outer(types, types) + 0.1 * rng.random((12, 12))
     assert correlation.group_means(similarity, tasks, types).p < 0.01
+
+
+def missing_some(seed=0):
+    transfer, similarity = noisy(seed, tasks=7, strength=0.7)
+    transfer[0, 1, 3] = np.nan
+    similarity[1, 4, 2] = np.nan
+    return transfer.round(1), similarity
+
+
+@pytest.mark.parametrize("which", [{}, {"diagonal": True}, {"pairs": np.triu(np.ones((7, 7), dtype=bool)) | (np.arange(7) % 2 == 0)}])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_the_permutation_p_is_that_of_a_plain_loop(which, gaps):
+    transfer, similarity = missing_some() if gaps else noisy(tasks=7, strength=0.7)
+    found = correlation.mean_spearman(transfer, similarity, permutations=300, resamples=20, **which)
+    rng = np.random.default_rng(0)
+    rng.integers(found.n, size=(20, found.n))
+    orders = rng.permuted(np.tile(np.arange(7), (300, 1)), axis=1)
+    hits = sum(
+        np.nanmean(correlation.per_target(transfer, similarity[:, order][:, :, order], **which)) >= found.value - 1e-9 for order in orders
+    )
+    assert found.p == pytest.approx((1 + hits) / 301)
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_the_pooled_correlation_is_scipys_also_on_resampled_targets(gaps):
+    transfer, similarity = missing_some(2) if gaps else noisy(2, tasks=7)
+    transfer = transfer.round(1)
+    mask = correlation.usable(transfer, similarity)
+    found = correlation.pooled_spearman(transfer, similarity, resamples=50, permutations=50)
+    assert found.value == pytest.approx(stats.spearmanr(transfer[mask], similarity[mask]).statistic)
+    drawn = np.random.default_rng(1).integers(7, size=7)
+    there = mask[..., drawn]
+    expected = stats.spearmanr(transfer[..., drawn][there], similarity[..., drawn][there]).statistic
+    weights = np.bincount(drawn, minlength=7)[np.broadcast_to(np.arange(7), mask.shape)[mask]].astype(float)
+    assert correlation._pooled(transfer[mask], similarity[mask], weights[None])[0] == pytest.approx(expected)
+    hits, rng = 0, np.random.default_rng(0)
+    rng.multinomial(7, np.full(7, 1 / 7), size=50)
+    for order in rng.permuted(np.tile(np.arange(7), (50, 1)), axis=1):
+        shuffled = similarity[:, order][:, :, order]
+        both = correlation.usable(transfer, shuffled)
+        hits += stats.spearmanr(transfer[both], shuffled[both]).statistic >= found.value - 1e-12
+    assert found.p == pytest.approx((1 + hits) / 51)
