@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -91,3 +92,9 @@ def stimulation(key: str) -> States | None:
     """(layers, ffn) of one stored stimulation."""
     found = store().result_arrays(key)
     return None if found is None else from_arrays(found)
+
+
+@st.cache_resource(max_entries=256)
+def prompt_values(digest: str) -> np.ndarray:
+    """(length, hidden) of one prompt; by content, so that a changed file is read again."""
+    return library().by_digest(digest).load().values

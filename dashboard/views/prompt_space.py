@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import components, data
-from dashboard.background import found
+from dashboard.background import background, found
 from dashboard.figures import projection as figures
 from dashboard.selection import View
 from ptlib.analysis import projection
@@ -46,7 +46,7 @@ def rows_of(view: View, of: str, all_plms: bool) -> tuple[list[PromptEntry], np.
         # A row that never reaches one of the PLMs is left out for all: otherwise their lengths would differ.
         inert = sorted({row for plm, entry in chosen for row in inert_rows(entry.insertion, plm.family)})
         entries = [entry for _, entry in chosen]
-        rows = [np.delete(entry.load().values, [row for row in inert if row < entry.length], axis=0).ravel() for entry in entries]
+        rows = [np.delete(data.prompt_values(entry.digest), [row for row in inert if row < entry.length], axis=0).ravel() for entry in entries]
         rows = [row / max(float(np.linalg.norm(row)), 1e-30) for row in rows] if of == "direction" else rows
     else:
         found = [(entry, data.stimulation(key)) for plm, entry in chosen if (key := stimulation_key(view, plm, entry)) is not None]
@@ -119,6 +119,9 @@ def body() -> None:
         # PCA of a few hundred prompts takes milliseconds, so there is something to see meanwhile.
         coordinates, shares = projection.principal_coordinates(rows, dimensions)
         drawn = projection.Projection(coordinates, "pca", shares, float("nan"), 0, "PCA meanwhile", "")
+    else:
+        # UMAP is compiled at its first use, which takes longer than anybody waits.
+        background().get("warm up", projection.warm_up)
     names = [entry.name for entry in entries]
     chosen = st.selectbox("Nearest to", ["nothing", *names], key="near", bind="query-params")
     near = projection.nearest(rows, names.index(chosen)) if chosen in names else []

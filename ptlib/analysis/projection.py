@@ -89,6 +89,11 @@ def principal_coordinates(rows: np.ndarray, dimensions: int) -> tuple[np.ndarray
     return coordinates, shares[:dimensions]
 
 
+def warm_up() -> None:
+    """Compiles UMAP in this process, so that the next projection does not wait for it."""
+    _umap(np.random.default_rng(0).normal(size=(12, 3)), 2, 0, 3)
+
+
 def _umap(full: np.ndarray, dimensions: int, seed: int, neighbours: int) -> np.ndarray:
     import umap
 

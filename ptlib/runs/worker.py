@@ -15,6 +15,7 @@ import secrets
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ptlib.errors import PtlibError
@@ -28,6 +29,8 @@ IDLE_SECONDS = 60
 BEAT_SECONDS = 2.0
 LOOK_SECONDS = 0.25
 """How often a worker looks for a cancel while it evaluates."""
+LISTEN_SECONDS = 0.02
+"""How often an idle worker listens for something to do."""
 PATIENCE_SECONDS = 1.0
 """After a cancel is seen: time to come to the end of a batch of texts before the process ends itself."""
 
@@ -54,21 +57,24 @@ class Worker:
         queue.bury(self.store)
         # SQLite folds its log back into the file when the last connection closes; with one kept open a write costs a
         # fraction of a millisecond, not twenty.
-        with self.store.read():
+        with self.store.read() as db:
             try:
-                self._work()
+                self._work(lambda: db.execute("PRAGMA data_version").fetchone()[0])
             finally:
                 queue.leave(self.store, self.id)
 
-    def _work(self) -> None:
-        idle_since = time.monotonic()
+    def _work(self, version: Callable[[], int]) -> None:
+        idle_since, seen = time.monotonic(), -1
         while not self.stop.is_set() and time.monotonic() - idle_since < self.idle:
-            cells = queue.claim(self.store, self.id)
+            # Asking whether anybody wrote costs next to nothing; looking for cells takes the write lock.
+            found, cells = version(), []
+            if found != seen:
+                cells, seen = queue.claim(self.store, self.id), found
             if cells:
                 self._batch(cells)
-                idle_since = time.monotonic()
+                idle_since, seen = time.monotonic(), -1
             else:
-                self.stop.wait(0.3)
+                self.stop.wait(LISTEN_SECONDS)
 
     def _batch(self, cells: list[Cell]) -> None:
         self.doing, self._cancelled, self._looked = describe_batch(cells), False, 0.0
