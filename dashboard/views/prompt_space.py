@@ -46,7 +46,9 @@ def rows_of(view: View, of: str, all_plms: bool) -> tuple[list[PromptEntry], np.
         # A row that never reaches one of the PLMs is left out for all: otherwise their lengths would differ.
         inert = sorted({row for plm, entry in chosen for row in inert_rows(entry.insertion, plm.family)})
         entries = [entry for _, entry in chosen]
-        rows = [np.delete(data.prompt_values(entry.digest), [row for row in inert if row < entry.length], axis=0).ravel() for entry in entries]
+        rows = [
+            np.delete(data.prompt_values(entry.digest), [row for row in inert if row < entry.length], axis=0).ravel() for entry in entries
+        ]
         rows = [row / max(float(np.linalg.norm(row)), 1e-30) for row in rows] if of == "direction" else rows
     else:
         found = [(entry, data.stimulation(key)) for plm, entry in chosen if (key := stimulation_key(view, plm, entry)) is not None]

@@ -34,7 +34,11 @@ def store_share(folder: Path) -> list[list[str]]:
     plm = load(library.plm(str(library.default_plm())), device="cpu")
     base = [cell for cell in plan(library, select(library, plm.info.id)) if cell.kind == "score"]
     prompts = [entry.load() for entry in library.prompts(plm.info.id, ("trained",))[:5]]
-    cost = [seconds(lambda p=prompt, t=task: next(evaluate(plm, [p], library.task(t)))) for prompt in prompts for task in ("laptop", "qnli", "duty", "laptop", "qnli", "duty")]
+    cost = [
+        seconds(lambda p=prompt, t=task: next(evaluate(plm, [p], library.task(t))))
+        for prompt in prompts
+        for task in ("laptop", "qnli", "duty", "laptop", "qnli", "duty")
+    ]
     cost = cost[3:]
     store = Store(folder / "store")
     cells = [replace(base[place % len(base)], prompt=f"{place:064x}") for place in range(CELLS)]
@@ -52,7 +56,9 @@ def store_share(folder: Path) -> list[list[str]]:
                 queue.is_cancelled(store, "w")
                 arrays = {"predictions": rng.integers(0, 2, 400).astype(np.int16), "labels": rng.integers(0, 2, 400).astype(np.int16),
                           "logits": rng.normal(size=(400, 2)).astype(np.float32)}  # fmt: skip
-                store.put({"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task, "value": 0.5}, arrays)
+                store.put(
+                    {"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task, "value": 0.5}, arrays
+                )
                 queue.settle(store, "w", cell, None)
                 spent.append(time.perf_counter() - at)
                 done += 1
@@ -77,7 +83,9 @@ def warm_start(folder: Path, rounds: int) -> list[list[str]]:
         supervise.ensure_worker(store)
         while True:
             with store.read() as db:
-                if db.execute("SELECT 1 FROM run_cells WHERE run_id = ? AND (state = 'done' OR worker IS NOT NULL) LIMIT 1", [run]).fetchone():
+                if db.execute(
+                    "SELECT 1 FROM run_cells WHERE run_id = ? AND (state = 'done' OR worker IS NOT NULL) LIMIT 1", [run]
+                ).fetchone():
                     break
             time.sleep(0.001)
         first = time.perf_counter() - at

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ptlib.neurons.activity import Activity
 from ptlib.plms.load import load
 from ptlib.plms.plm import Shortcuts
 from ptlib.prompts import SoftPrompt
@@ -32,10 +33,12 @@ class Peer:
         self.task = task_of(job, Path(self.home.name))
         insertion = job.get("insertion") or self.plm.insertions[0]
         self.prompt = SoftPrompt(np.load(job["prompt"]), "p", "", "t", insertion=insertion)
-        self.options = {"shortcuts": Shortcuts(**job.get("shortcuts", {}))}
+        self.options, self.capture = {"shortcuts": Shortcuts(**job.get("shortcuts", {}))}, job.get("capture", False)
 
     def scores(self):
-        return next(evaluate(self.plm, [self.prompt], self.task, **self.options)).logits
+        activity = Activity()
+        hear = activity.add if self.capture else None
+        return next(evaluate(self.plm, [self.prompt], self.task, on_neurons=hear, **self.options)).logits
 
     def run(self) -> None:
         # A cell pays for its tokens here, as a peer's does; within a grid they are made once.
