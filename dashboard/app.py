@@ -39,7 +39,7 @@ pages = [
 page = st.navigation(pages)
 try:
     log_to_cache()
-    st.session_state["view"] = selection.sidebar(data.library())
+    st.session_state["view"] = selection.sidebar(data.library(), data.precision_tests)
 except PtlibError as error:
     st.title("Prompt transfer")
     st.error(components.plain(error))

@@ -11,8 +11,9 @@ import streamlit as st
 
 from ptlib.library import Library
 from ptlib.neurons.states import States, from_arrays
+from ptlib.plms import PlmInfo
 from ptlib.published import scores as imported
-from ptlib.runs import Cell, plan, tables
+from ptlib.runs import Cell, plan, precision, tables
 from ptlib.runs.estimate import Estimate
 from ptlib.runs.estimate import estimate as estimated
 from ptlib.runs.study import Study, load_study
@@ -31,6 +32,11 @@ def store() -> Store:
 def library() -> Library:
     """The shelf, read again after half a minute."""
     return Library.open()
+
+
+def precision_tests(plm: PlmInfo) -> list[precision.Tested]:
+    """What is known of the PLM's precisions here."""
+    return precision.tested(store(), plm.fingerprint) if plm.here else []
 
 
 class Missing(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -15,6 +16,7 @@ from ptlib.plms.device import DTYPES
 from ptlib.prompts import family_insertions
 from ptlib.published.scores import has_scores
 from ptlib.runs import Selection, select
+from ptlib.runs.precision import AUTO, Tested, best
 
 ALL = "all"
 AS_TRAINED = "as trained"
@@ -56,8 +58,11 @@ def image_format() -> str:
     return str(st.session_state.get("image") or IMAGES[0]).lower()
 
 
-def sidebar(library: Library) -> View:
+def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
     """Draws the shared controls and gives the view. Every control is in the URL; empty lists stand for "all".
+
+    Args:
+        tests: what is known of a PLM's precisions here.
 
     Raises:
         RunError: a library without PLMs or tasks.
@@ -105,8 +110,7 @@ def sidebar(library: Library) -> View:
         ways = family_insertions(plm.family)
         way = st.selectbox("Insertion", [AS_TRAINED, *ways], key="insertion", bind="query-params", disabled=published,
                            help="How a prompt meets the input. Another way than it was trained with is measured apart.")  # fmt: skip
-        dtype = st.selectbox("Precision", DTYPES, key="dtype", bind="query-params", disabled=published,
-                             help="Of the PLM's weights. Results of each precision are kept apart.")  # fmt: skip
+        dtype = _precision(plm, tests(plm), published)
         st.segmented_control(
             "Figures save as", IMAGES, default=IMAGES[0], key="image", bind="query-params", required=True,
             help="The camera in a figure's toolbar: 6.75 inches wide, SVG as vectors, PNG at 300 dots an inch.",
@@ -116,6 +120,16 @@ def sidebar(library: Library) -> View:
                     insertion=None if way == AS_TRAINED else way, dtype=dtype)  # fmt: skip
     return View(plm, tasks or names, sources or trained, chosen, LIMITS[limit], indicator,
                 [layer - 1 for layer in layers] or None, picked, mode(), published)  # fmt: skip
+
+
+def _precision(plm: PlmInfo, tests: list[Tested], published: bool) -> str:
+    picked = st.selectbox("Precision", [AUTO, *DTYPES], key="dtype", bind="query-params", disabled=published,
+                          help="Of the PLM's weights; results of each precision are kept apart. Auto takes half precision where a short test on this "
+                          "device found it faster and in agreement. In half precision, answers whose margin is within the error are taken from float32.")  # fmt: skip
+    found = best(tests)
+    if tests:
+        st.caption(tests[0].words() + (f" Auto takes {found}." if picked == AUTO else ""))
+    return found if picked == AUTO else picked
 
 
 def _published(library: Library, plm: PlmInfo) -> bool:

@@ -19,7 +19,7 @@ from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
 from ptlib.plms.device import DTYPES
 from ptlib.prompts.insertion import INSERTIONS
-from ptlib.runs import Cell, Selection, api, check_seeds, plan, queue, select, supervise, tables, until_clear
+from ptlib.runs import Cell, Selection, api, check_seeds, plan, precision, queue, select, supervise, tables, until_clear
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
 from ptlib.tasks.catalogue import catalogue
@@ -66,9 +66,14 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument(f"--{form}", dest="format", action="store_const", const=form, help=f"short for --format {form}")
         return made
 
-    plms = verb("plms", _plms, "PLMs in the library, and items that could not be read; add: link one into it", "plms add roberta-base")
-    plms.add_argument("action", choices=("list", "add"), nargs="?", default="list")
-    plms.add_argument("name", nargs="?", help="folder or hub id (add)")
+    plms = verb(
+        "plms",
+        _plms,
+        "PLMs in the library, and items that could not be read; add: link one into it; test: which precision pays here",
+        "plms add roberta-base",
+    )
+    plms.add_argument("action", choices=("list", "add", "test"), nargs="?", default="list")
+    plms.add_argument("name", nargs="?", help="folder or hub id (add); id (test: times half precision against single precision)")
     plms.add_argument("--revision", help="branch, tag or commit of the hub (add)")
     prompts = verb("prompts", _prompts, "prompts in the library", "prompts --plm zoo-64-s1")
     prompts.add_argument("--plm")
@@ -99,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
         command.add_argument("--seeds", nargs="+", type=int, help="prompt seeds (default: all)")
         command.add_argument("--limit", type=int, help="first N test examples (default: all)")
-        command.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="precision of the PLM (default: float32)")
+        command.add_argument("--dtype", choices=(precision.AUTO, *DTYPES), default=precision.AUTO, help="precision of the PLM (default: half where a test found it "
+                             "faster and in agreement, otherwise float32)")  # fmt: skip
         command.add_argument("--insertion", choices=INSERTIONS, help="another way to insert prompts than they were trained with")
     for command in (transfer, runs):
         command.add_argument("--until-clear", nargs="?", type=float, const=AUTOMATIC, metavar="WIDTH", help="stop each cell when it is clear: when its 95 %% "
@@ -155,6 +161,9 @@ def _plms(options: argparse.Namespace) -> None:
         print(f"{found.id}: {found.family}, {found.parameters:,} parameters, {found.folder}")
         return
     library = Library.open()
+    if options.action == "test":
+        print(precision.try_out(Store(), library, options.name or str(library.default_plm())).words())
+        return
     rows = [{"id": plm.id, "family": plm.family, "layers": plm.layers, "hidden": plm.hidden, "ffn": plm.ffn,
              "parameters": plm.parameters, "fingerprint": plm.fingerprint[:12] if plm.here else "no weights here", "default": plm.default}
             for plm in library.plms.values()]  # fmt: skip
@@ -245,9 +254,16 @@ def _cells(library: Library, selection: Selection, options: argparse.Namespace) 
     return until_clear(library, cells, None if options.until_clear == AUTOMATIC else options.until_clear)
 
 
+def _dtype(library: Library, options: argparse.Namespace) -> str:
+    if options.dtype != precision.AUTO:
+        return options.dtype
+    plm = library.plms.get(options.plm or str(library.default_plm()))
+    return precision.chosen(Store(), plm.fingerprint) if plm is not None and plm.here else DTYPES[0]
+
+
 def _selection(library: Library, options: argparse.Namespace, baselines: bool = True) -> Selection:
     selection = select(library, options.plm, tasks=options.tasks, sources=options.sources, seeds=options.seeds,
-                       limit=options.limit, baselines=baselines, insertion=options.insertion, dtype=options.dtype)  # fmt: skip
+                       limit=options.limit, baselines=baselines, insertion=options.insertion, dtype=_dtype(library, options))  # fmt: skip
     check_seeds(library, selection.plm, options.seeds)
     return selection
 
@@ -310,7 +326,7 @@ def _correlate(options: argparse.Namespace) -> None:
             published=options.published,
             diagonal=options.diagonal,
             insertion=options.insertion,
-            dtype=options.dtype,
+            dtype=_dtype(Library.open(), options),
             on_progress=_progress,
         ),
         options.format,

@@ -25,12 +25,18 @@ import pandas as pd
 from ptlib.errors import StoreError
 
 SCHEMA_VERSION = 2
-PARTIALS = """
+SECOND = """
 CREATE TABLE partials (
     key TEXT PRIMARY KEY, plm TEXT NOT NULL, prompt TEXT NOT NULL, task TEXT, task_digest TEXT, insertion TEXT,
     dtype TEXT, metric TEXT, value REAL, n INTEGER, total INTEGER, ci_low REAL, ci_high REAL, reason TEXT, width REAL,
     tensor TEXT, seconds REAL, tokens INTEGER, device TEXT, created REAL NOT NULL
 );
+CREATE TABLE probes (
+    plm TEXT NOT NULL, device TEXT NOT NULL, dtype TEXT NOT NULL, speed REAL NOT NULL, agreement REAL NOT NULL,
+    error REAL NOT NULL, n INTEGER NOT NULL, created REAL NOT NULL, PRIMARY KEY (plm, device, dtype)
+);
+ALTER TABLE results ADD COLUMN agreement REAL;
+ALTER TABLE results ADD COLUMN checked INTEGER;
 CREATE INDEX partials_task ON partials(task_digest, plm);
 CREATE INDEX results_task ON results(task_digest, plm);
 """
@@ -57,9 +63,9 @@ CREATE TABLE workers (
     doing TEXT, peak_memory INTEGER
 );
 """
-    + PARTIALS
+    + SECOND
 )
-MIGRATIONS = {1: PARTIALS}
+MIGRATIONS = {1: SECOND}
 """Version -> what makes the next one of it."""
 BUSY_SECONDS = 20
 

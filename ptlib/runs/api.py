@@ -158,6 +158,7 @@ def correlate(
         seeds=seeds,
         limit=limit,
         insertion=insertion,
+        dtype=dtype,
         store=store,
         library=library,
         on_progress=on_progress,

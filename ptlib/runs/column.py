@@ -62,7 +62,7 @@ def until_clear(
         yield from _failures(executor, asked, failed)
         cell = asked[place][0]
         if isinstance(result, Evaluation):
-            executor.keep(cell, result)
+            executor.keep(cell, result, entries[place].prompt, task, should_stop)
             yield cell, None
         else:
             _keep(executor, cell, result, plm, task)

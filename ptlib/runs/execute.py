@@ -6,12 +6,14 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ptlib.errors import PtlibError, RunError
 from ptlib.library import Library
+from ptlib.runs import precision
 from ptlib.runs.plan import Cell
 from ptlib.store import Store
 
@@ -79,8 +81,30 @@ class Executor:
             while len(self._plms) >= KEEP_PLMS:
                 self._plms.popitem(last=False)
             self._plms[name] = load(info, device=self.device, dtype=cell.dtype)
+            self._test_precision(info, self._plms[name])
         self._plms.move_to_end(name)
         return self._plms[name]
+
+    def _test_precision(self, info: Any, plm: Any) -> None:
+        """On a GPU, once for a PLM: whether half precision pays and agrees. The page shows it, "auto" follows it."""
+        if (
+            plm.dtype != "float32"
+            or not plm.device.startswith("cuda")
+            or any(one.device == plm.device for one in precision.tested(self.store, info.fingerprint))
+        ):
+            return
+        from ptlib.plms.load import load
+
+        try:
+            precision.keep(
+                self.store,
+                info.fingerprint,
+                plm,
+                load(info, device=self.device, dtype="bfloat16"),
+                *precision.material(self.library, info.id),
+            )
+        except PtlibError as error:
+            log.warning("precision not tested: %s", error)
 
     def prompt(self, cell: Cell) -> Any:
         """The cell's prompt; None without one. Raises PtlibError where it is gone or changed."""
@@ -112,17 +136,34 @@ class Executor:
     def _score(self, plm: Any, cell: Cell, should_stop: Callable[[], bool]) -> None:
         from ptlib.transfer.evaluate import evaluate
 
-        found = evaluate(plm, [self.prompt(cell)], self.task(cell, plm), split=cell.split, limit=cell.limit, insertion=cell.insertion,
-                         should_stop=should_stop, seen=[self.seen(cell)])  # fmt: skip
-        self.keep(cell, next(found))
+        task, prompt = self.task(cell, plm), self.prompt(cell)
+        how = {"split": cell.split, "limit": cell.limit, "insertion": cell.insertion, "should_stop": should_stop}
+        self.keep(cell, next(evaluate(plm, [prompt], task, seen=[self.seen(cell)], **how)), prompt, task, should_stop)
 
-    def keep(self, cell: Cell, found: Any) -> None:
-        """Stores the evaluation of a cell."""
+    def _checked(self, cell: Cell, found: Any, prompt: Any, task: Any, should_stop: Callable[[], bool]) -> tuple[Any, Any]:
+        """Half precision held against single precision; as it is where those weights do not fit beside it."""
+        from ptlib.errors import PlmError
+        from ptlib.transfer.precision import checked
+
+        if found.dtype == "float32" or task.generates:
+            return found, None
+        try:
+            exact = self._plm(replace(cell, dtype="float32"))
+        except PlmError as error:
+            log.warning("not held against float32: %s", error)
+            return found, None
+        how = {"split": cell.split, "limit": cell.limit, "insertion": cell.insertion, "should_stop": should_stop}
+        return checked(exact, found, prompt, task, **how)
+
+    def keep(self, cell: Cell, found: Any, prompt: Any, task: Any, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Stores the evaluation of a cell; what half precision leaves in doubt is settled first."""
+        found, check = self._checked(cell, found, prompt, task, should_stop)
         row = {"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task,
                "task_digest": cell.task_digest, "split": cell.split, "limit_n": cell.limit, "insertion": cell.insertion,
                "dtype": found.dtype, "metric": found.metric, "value": found.value, "n": found.n, "ci_low": found.ci_low,
                "ci_high": found.ci_high, "accuracy": found.accuracy, "macro_f1": found.macro_f1, "seconds": found.seconds,
-               "tokens": found.tokens, "halvings": found.halvings, "device": found.device}  # fmt: skip
+               "tokens": found.tokens, "halvings": found.halvings, "device": found.device,
+               "agreement": check and check.agreement, "checked": check and check.checked}  # fmt: skip
         texts = {"texts": np.frombuffer(json.dumps(found.texts).encode(), np.uint8)} if found.texts else {}
         self.store.put(row, {"predictions": found.predictions, "labels": found.labels, "logits": found.logits, **texts})
 
