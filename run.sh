@@ -61,7 +61,7 @@ usage() {
 ./run.sh test [ARGS]    every check: lint, walls, tests; arguments go to pytest
 ./run.sh lint           ruff and import-linter
 ./run.sh ptlib ...      the command line (./run.sh ptlib --help)
-./run.sh bench          timings; never part of the tests
+./run.sh bench [SUITE]  timings against peers, written to tests/bench/RESULTS.md; never part of the tests
 TEXT
 }
 

@@ -48,7 +48,8 @@ def count(number: int, what: str) -> str:
 def status(view: View, missing: int, total: int, stopped: int = 0) -> None:
     """One line: which PLM, prompts, tasks, n, how many cells are missing and how many were stopped early."""
     state = "complete" if not missing else f"**{missing} of {total} cells missing**"
-    state += f" · {stopped} cells stopped early" if stopped else ""
+    if stopped:
+        state = f"{state if missing else 'no cell missing'} · {stopped} cells stopped early"
     text = (f"PLM **{plain(view.plm.id)}** · {len(view.sources)} source prompts × {count(len(view.seeds), 'seed')} · {len(view.tasks)} target tasks · "
             f"{view.n} · {state}")  # fmt: skip
     st.markdown(text)

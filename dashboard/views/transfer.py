@@ -14,6 +14,7 @@ from ptlib.analysis import relative
 from ptlib.errors import StoreError
 from ptlib.published import scores as published
 from ptlib.published.scores import has_scores
+from ptlib.runs import tables
 from ptlib.runs.tables import NO_PROMPT
 from ptlib.tasks import Task, metrics
 
@@ -102,7 +103,18 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
             st.rerun()
     if picked:
         detail(view, shown, rows[picked[0]], targets.names[picked[1]])
+    if not view.published and (table.kind == "zero-shot").any():
+        best_sources(table)
     blocks(view)
+
+
+def best_sources(table: pd.DataFrame) -> None:
+    """Which prompt of another task to start each task from."""
+    found = tables.best_sources(table)
+    with st.expander("Best source for each task"):
+        st.dataframe(found.drop(columns=["source"]).round(3), hide_index=True, width="stretch")
+        st.caption("The prompt of another task with the highest score. Where cells were stopped early it is the prompt left in the race: each other one was "
+                   "dropped when the evidence against its being better reached 14 to 1, example by example.")  # fmt: skip
 
 
 def against_published(view: View, table: pd.DataFrame) -> None:

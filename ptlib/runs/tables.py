@@ -61,6 +61,22 @@ def _relative(table: pd.DataFrame) -> pd.Series:
     return table["value"] / np.asarray(base, dtype=float)
 
 
+def best_sources(table: pd.DataFrame) -> pd.DataFrame:
+    """The best prompt of another task for each target: columns target, prompt, source, value, ci_low, ci_high, n, total.
+
+    Where cells were stopped early, the highest estimate need not be the best source: it is sought among the prompts that were
+    left in the race or saw all examples. Targets none of whose zero-shot cells is there are left out.
+    """
+    rows = table[(table["kind"] == "zero-shot") & table["value"].notna()]
+    settled = rows[rows["stopped"].isin(["", "best source"])]
+    # A race that was interrupted has neither.
+    rest = rows[~rows["target"].isin(settled["target"])]
+    found = pd.concat([settled, rest]).sort_values("value", ascending=False, kind="stable").drop_duplicates("target")
+    place = {name: number for number, name in enumerate(dict.fromkeys(table["target"]))}
+    found = found.sort_values("target", key=lambda names: names.map(place))
+    return found[["target", "prompt", "source", "value", "ci_low", "ci_high", "n", "total"]].reset_index(drop=True)
+
+
 def score_matrix(table: pd.DataFrame, prompts: Sequence[str], tasks: Sequence[str], column: str = "value") -> np.ndarray:
     """(prompts, tasks) float64, NaN where missing, rows by unique prompt name."""
     row = {name: place for place, name in enumerate(prompts)}

@@ -1,1 +1,1 @@
-"""Timings, never part of the tests: ``./run.sh bench``."""
+"""Timings against peers and yardsticks, never part of the tests: ``./run.sh bench``; results in ``RESULTS.md``."""

@@ -57,6 +57,22 @@ def test_stopped_cells_have_intervals_that_hold_and_are_not_missing(store, libra
     assert np.array_equal(full.value, exact.value[full.index])
 
 
+def test_the_best_source_is_the_one_left_in_the_race(store, library, selection, cells, exact):
+    queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
+    work(store, library)
+    table = tables.scores(store, library, selection)
+    best = tables.best_sources(table)
+    assert list(best.target) == ["films", "meals"]
+    truth = tables.best_sources(exact)
+    zero = exact[exact.kind == "zero-shot"]
+    assert (truth.value == zero.groupby("target").value.max().reindex(truth.target).to_numpy()).all()
+    left = table[(table.kind == "zero-shot") & table.stopped.isin(["", "best source"])]
+    assert set(best.prompt) <= set(left.prompt)
+    assert (best.source != best.target).all()
+    broken = table.assign(stopped="narrow")
+    assert len(tables.best_sources(broken)) == 2, "without a winner, the highest estimate"
+
+
 def test_finish_exactly_gives_the_exact_matrix_and_reads_the_rest_only(store, library, selection, cells, exact):
     queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     work(store, library)
