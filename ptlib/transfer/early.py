@@ -25,6 +25,10 @@ STEP = {"cpu": 4, "mps": 16, "cuda": 32}
 """Examples a cell in the race gets at a time: few waste nothing, many keep a GPU busy."""
 
 
+SAVE_SECONDS = 20.0
+"""How often unfinished cells are handed over, so that a process that is killed loses no more than that."""
+
+
 class Entry(NamedTuple):
     """One cell of the task's column."""
 
@@ -81,15 +85,15 @@ def until_clear(
         on_error: hears of entries that fail; they leave the matrix. None raises.
 
     Yields:
-        (place, result) as each is finished: an :class:`Evaluation` where a cell saw the whole split after all. When
-        ``should_stop`` says so, every unfinished cell's state, its reason empty.
+        (place, result) as each is finished: an :class:`Evaluation` where a cell saw the whole split after all. Now and then,
+        and when ``should_stop`` says so, every unfinished cell's state, its reason empty.
 
     Raises:
         PromptError, TaskError, RunError: as :func:`ptlib.transfer.evaluate.evaluate`.
     """
     column = _Column(plm, entries, task.for_family(plm.info.family), split, limit, rule, should_stop)
     step = STEP[plm.device.split(":")[0]]
-    live = [place for place, entry in enumerate(entries) if entry.asked]
+    live, saved = [place for place, entry in enumerate(entries) if entry.asked], time.monotonic()
     while live:
         for places, count in column.turns(live, step):
             try:
@@ -103,6 +107,9 @@ def until_clear(
                 live.remove(place)
                 column.target.out[place] = True
                 on_error(place, error)
+        if time.monotonic() - saved > SAVE_SECONDS:
+            yield from ((other, column.partial(other, "")) for other in live if column.seen(other))
+            saved = time.monotonic()
         verdicts = column.target.verdicts()
         for place in list(live):
             if reason := verdicts[place].reason:

@@ -91,6 +91,20 @@ def test_what_was_read_before_a_stop_is_handed_over_and_not_read_again(tiny_plm,
         assert resumed[place].value == result.value
 
 
+def test_unfinished_cells_are_handed_over_now_and_then(tiny_plm, library, films, monkeypatch):
+    entries = entries_of(library, films)[:3]
+    straight = list(until_clear(tiny_plm, entries, films, rule=Rule(width=0.3)))
+    assert len(straight) == 3
+    monkeypatch.setattr(early, "SAVE_SECONDS", -1.0)
+    found = list(until_clear(tiny_plm, entries, films, rule=Rule(width=0.3)))
+    meanwhile = [result for _, result in found if isinstance(result, Partial) and not result.reason]
+    assert len(meanwhile) > 3
+    assert [len(result.seen.rows) for result in meanwhile[:3]] == [16, 16, 16]
+    assert [result.value for _, result in found if not any(result is other for other in meanwhile)] == [
+        result.value for _, result in straight
+    ]
+
+
 def test_rivals_are_compared_with_and_not_read(tiny_plm, library, films, monkeypatch):
     entries, rows = entries_of(library, films), order(films)
     weak = Entry(entries[0].prompt, True)
