@@ -151,23 +151,36 @@ def published_levels() -> dict[str, np.ndarray]:
 def run(folder: Path, *, rounds: int, **_options) -> None:
     """Three tables."""
     library, rng, rule = Library.open(), np.random.default_rng(0), None
-    rows = []
+    rows, everything = [], []
     for plm in library.plms:
         columns, orders = zoo(folder, plm, library)
         others = [[rng.permutation(len(column.classes)) for column in columns] for _ in range(ORDERS)]
         found = [matrix(columns, one, rule) for one in (orders, *others)]
+        everything += found
         rows += [_row(f"{plm}, the order of a run", found[:1]), _row(f"{plm}, other orders", found[1:])]
+    rows.append(
+        [f"mean of these {len(everything)}", *(f"{np.mean(values):.3f}" for values in zip(*everything, strict=True)), str(len(everything))]
+    )
     keep("early", "The zoo", f"Rule: the default (interval {default_width(400)}, race {Rule(1).against:.0f}:1); 44 prompts x 13 tasks x 400 examples a PLM, own, random and no prompt "
          "included. Best source: the prompt of another task that is left in the race has the highest score on all examples (of 36). The rule's "
          "two numbers were chosen on this zoo, so these rows are not an independent check; the simulated ones below are.", ["", *FOUND], rows)  # fmt: skip
-    rows = []
+    rows, everything = [], []
     for plm, levels in published_levels().items():
         for count in (400, 1000, 2000):
             found = []
             for _ in range(rounds):
                 columns = simulated(levels, count, rng)
                 found.append(matrix(columns, [rng.permutation(count) for _ in columns], rule))
+            everything += found
             rows.append(_row(f"{plm}, {levels.shape[0]} x {levels.shape[1]}, {count} examples", found))
+    if rows:
+        rows.append(
+            [
+                f"mean of these {len(everything)}",
+                *(f"{np.mean(values):.3f}" for values in zip(*everything, strict=True)),
+                str(len(everything)),
+            ]
+        )
     keep("early", "The published score levels, simulated examples", "Accuracies of the authors' zero-shot matrices; examples of unlike difficulty, prompts that "
          "lean to a class. " + ("" if rows else "Skipped: the published data is not here."), ["", *FOUND], rows)  # fmt: skip
     covered = []
