@@ -162,6 +162,9 @@ def _plms(options: argparse.Namespace) -> None:
         return
     library = Library.open()
     if options.action == "test":
+        import transformers
+
+        transformers.utils.logging.disable_progress_bar()
         print(precision.try_out(Store(), library, options.name or str(library.default_plm())).words())
         return
     rows = [{"id": plm.id, "family": plm.family, "layers": plm.layers, "hidden": plm.hidden, "ffn": plm.ffn,
@@ -238,8 +241,9 @@ def _transfer(options: argparse.Namespace) -> None:
     if options.published:
         _print_transfer(api.published_scores(library, selection.plm, options.tasks, options.sources), options)
         return
+    cells = _cells(library, selection, options)
     try:
-        api.complete(store, _cells(library, selection, options), selection.plm, "command line", _progress)
+        api.complete(store, cells, selection.plm, "command line", _progress)
     except RunError:
         # Cells that failed or were cancelled are no reason to hide the others.
         _print_transfer(tables.scores(store, library, selection), options)
