@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,15 +62,18 @@ def _markdown(table: dict) -> str:
 
 
 def write() -> None:
-    """RESULTS.md from everything that was kept."""
+    """RESULTS.md from everything that was kept here; sections of suites that never ran here stay as they are."""
+    old = re.split(r"^## (\w+)\n", TABLE.read_text(encoding="utf-8"), flags=re.MULTILINE) if TABLE.exists() else [""]
+    known = dict(zip(old[1::2], old[2::2], strict=True))
     parts = ["# What was measured", "",
              "Made by `./run.sh bench`; never written by hand. Medians with [least, most]; machines are shared and noisy, so ratios within one "
              "run are what counts.", ""]  # fmt: skip
     for suite in ORDER:
         path = home() / "results" / f"{suite}.json"
-        tables = json.loads(path.read_text()) if path.exists() else []
-        if tables:
+        if path.exists():
             parts += [f"## {suite}", "", f"`./run.sh bench {suite}`", ""]
-        for table in tables:
-            parts += [_markdown(table), f"_{table['machine']}_", ""]
+            for table in json.loads(path.read_text()):
+                parts += [_markdown(table), f"_{table['machine']}_", ""]
+        elif suite in known:
+            parts += [f"## {suite}", known[suite].rstrip("\n"), ""]
     TABLE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
