@@ -15,7 +15,7 @@ from dashboard import data, export
 from dashboard.selection import View, image_format
 from dashboard.theme import alt_text
 from ptlib.errors import PtlibError
-from ptlib.runs import Cell, queue, supervise, until_clear
+from ptlib.runs import Cell, progress, queue, supervise, until_clear
 
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
@@ -101,7 +101,7 @@ def run_panel(view: View, missing: list[Cell], what: str = "cells", stopped: lis
     if missing and not view.plm.here:
         without_weights(view)
         return
-    running = [item for item in queue.all_progress(data.store()) if item.open]
+    running = [item for item in progress.all_progress(data.store()) if item.open]
     if running:
         _watch(running[0].run_id)
         return
@@ -149,7 +149,7 @@ def _watch(run_id: str) -> None:
     @st.fragment(run_every=1.0)
     def panel() -> None:
         supervise.keep_going(data.store())
-        item = queue.progress(data.store(), run_id)
+        item = progress.progress(data.store(), run_id)
         if not item.open:
             st.rerun()
         left = "time left unknown yet" if item.seconds_left is None else f"about {minutes(item.seconds_left)} left"
@@ -163,7 +163,7 @@ def _watch(run_id: str) -> None:
         if seen[0] == run_id and item.done > seen[1] and time.monotonic() - seen[2] > REDRAW_SECONDS:
             st.rerun()
 
-    st.session_state["drawn"] = (run_id, queue.progress(data.store(), run_id).done, time.monotonic())
+    st.session_state["drawn"] = (run_id, progress.progress(data.store(), run_id).done, time.monotonic())
     panel()
 
 

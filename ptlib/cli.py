@@ -19,7 +19,7 @@ from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
 from ptlib.plms.device import DTYPES
 from ptlib.prompts.insertion import INSERTIONS
-from ptlib.runs import Cell, Selection, api, check_seeds, plan, precision, queue, select, supervise, tables, until_clear
+from ptlib.runs import Cell, Selection, api, check_seeds, plan, precision, progress, queue, select, supervise, tables, until_clear
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
 from ptlib.tasks.catalogue import catalogue
@@ -224,7 +224,7 @@ def _tasks(options: argparse.Namespace) -> int:
     return 0
 
 
-def _progress(item: queue.Progress) -> None:
+def _progress(item: progress.Progress) -> None:
     if sys.stderr.isatty():
         left = "" if item.seconds_left is None else f", {item.seconds_left:.0f} s left"
         print(
@@ -369,12 +369,12 @@ def _runs(options: argparse.Namespace) -> None:
     if options.action == "resume":
         queue.resume(store, options.run)
         api.wait(store, options.run, _progress)
-    items = [queue.progress(store, options.run)] if options.run else queue.all_progress(store)
+    items = [progress.progress(store, options.run)] if options.run else progress.all_progress(store)
     rows = [{"id": item.run_id, "title": item.title, "state": item.state, "done": item.done, "total": item.total, "failed": item.failed,
              "cancelled": item.cancelled, "seconds": item.seconds, "cells/s": item.rate} for item in items]  # fmt: skip
     _print(pd.DataFrame(rows), options.format)
     if options.action == "show":
-        for row in queue.errors(store, options.run).itertuples():
+        for row in progress.errors(store, options.run).itertuples():
             print(f"{json.loads(row.spec)['prompt_name']} on {json.loads(row.spec)['task']}: {row.error}")
 
 

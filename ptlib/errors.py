@@ -40,6 +40,9 @@ class TaskError(PtlibError):
 class StoreError(PtlibError):
     """The cache cannot be read or written."""
 
+    transient = False
+    """Whether it may pass: a full disk, a locked database."""
+
 
 class RunError(PtlibError):
     """A run cannot be started, found or changed."""

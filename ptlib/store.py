@@ -7,6 +7,7 @@ beside its place and renamed, and checked against its name when it is read.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -24,7 +25,7 @@ import pandas as pd
 
 from ptlib.errors import StoreError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SECOND = """
 CREATE TABLE partials (
     key TEXT PRIMARY KEY, plm TEXT NOT NULL, prompt TEXT NOT NULL, task TEXT, task_digest TEXT, insertion TEXT,
@@ -39,6 +40,29 @@ ALTER TABLE results ADD COLUMN agreement REAL;
 ALTER TABLE results ADD COLUMN checked INTEGER;
 CREATE INDEX partials_task ON partials(task_digest, plm);
 CREATE INDEX results_task ON results(task_digest, plm);
+"""
+THIRD = """
+ALTER TABLE runs ADD COLUMN paused REAL;
+ALTER TABLE runs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN engine TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE run_cells ADD COLUMN seconds REAL;
+ALTER TABLE run_cells ADD COLUMN examples INTEGER;
+ALTER TABLE run_cells ADD COLUMN device TEXT;
+UPDATE run_cells SET seconds = max(finished - started, 0) WHERE state = 'done' AND started IS NOT NULL;
+DROP TABLE workers;
+CREATE TABLE workers (
+    id TEXT PRIMARY KEY, pid INTEGER NOT NULL, boot TEXT NOT NULL, engine TEXT NOT NULL, device TEXT NOT NULL, started REAL NOT NULL,
+    heartbeat REAL NOT NULL, doing TEXT, plms TEXT, memory INTEGER, memory_of INTEGER, peak_memory INTEGER
+);
+CREATE TABLE run_log (run_id TEXT NOT NULL REFERENCES runs(id), at REAL NOT NULL, line TEXT NOT NULL);
+CREATE TABLE batch_slots (
+    plm TEXT NOT NULL, device TEXT NOT NULL, dtype TEXT NOT NULL, width INTEGER NOT NULL, slots INTEGER NOT NULL, created REAL NOT NULL,
+    PRIMARY KEY (plm, device, dtype, width)
+);
+CREATE INDEX run_cells_next ON run_cells(run_id, state, position);
+CREATE INDEX run_cells_batch ON run_cells(run_id, state, batch);
+CREATE INDEX run_cells_recent ON run_cells(run_id, state, finished);
+CREATE INDEX run_log_run ON run_log(run_id, at);
 """
 SCHEMA = (
     """
@@ -64,8 +88,9 @@ CREATE TABLE workers (
 );
 """
     + SECOND
+    + THIRD
 )
-MIGRATIONS = {1: SECOND}
+MIGRATIONS = {1: SECOND, 2: THIRD}
 """Version -> what makes the next one of it."""
 BUSY_SECONDS = 20
 
@@ -142,14 +167,14 @@ class Store:
         """Keeps a finished result: its arrays first, then its row, so that a row never names a missing file."""
         found = {**row, "tensor": self.put_arrays(arrays), "created": time.time()}
         with self.write() as db:
-            _insert(db, "results", found)
+            insert(db, "results", found)
             db.execute("DELETE FROM partials WHERE key = ?", [row["key"]])
 
     def put_partial(self, row: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps a cell that has seen a part of its examples; a finished result takes its place."""
         found = {**row, "tensor": self.put_arrays(arrays), "created": time.time()}
         with self.write() as db:
-            _insert(db, "partials", found)
+            insert(db, "partials", found)
 
     def partials(self, keys: Sequence[str]) -> pd.DataFrame:
         """Rows of cells that have seen a part of their examples, indexed by key; ``reason`` is empty where the cell was
@@ -266,13 +291,20 @@ def _migrate(db: sqlite3.Connection, version: int) -> None:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _insert(db: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
+def insert(db: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
+    """One row, in the place of another with its key."""
     db.execute(f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
 
 
+TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""What may pass without anybody changing names: the disk is full or read only for now."""
+
+
 def _unusable(use: str, place: Path, error: Exception) -> StoreError:
-    return StoreError(f"the cache cannot be {use}", where=place, found=error,
+    found = StoreError(f"the cache cannot be {use}", where=place, found=error,
                       mend="Make the folder writable, free disk space, or name another one in PTLIB_CACHE.")  # fmt: skip
+    found.transient = not isinstance(error, OSError) or error.errno in TRANSIENT
+    return found
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ptlib import cli
-from ptlib.runs import queue, supervise
+from ptlib.runs import progress, supervise
 from ptlib.store import Store
 
 
@@ -150,12 +150,12 @@ def test_ctrl_c_cancels_and_says_so(tiny_library, tmp_path):
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
     store = Store(tmp_path / "cache")
     end = time.monotonic() + 60
-    while not any(item.running for item in queue.all_progress(store)) and time.monotonic() < end:
+    while not any(item.running for item in progress.all_progress(store)) and time.monotonic() < end:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "what was finished is kept" in err
-    assert queue.all_progress(store)[0].state == "cancelled"
+    assert progress.all_progress(store)[0].state == "cancelled"
     for worker in supervise.workers(store):
         os.kill(worker["pid"], signal.SIGKILL)

@@ -7,10 +7,10 @@ import streamlit as st
 
 from dashboard import components, data
 from dashboard.selection import View
-from ptlib.runs import queue, supervise
+from ptlib.runs import progress, queue, supervise
 
 
-def row(item: queue.Progress) -> None:
+def row(item: progress.Progress) -> None:
     """One run: progress, figures, buttons, errors."""
     with st.container(border=True):
         left, right = st.columns([5, 1], vertical_alignment="center")
@@ -40,7 +40,7 @@ def row(item: queue.Progress) -> None:
         elif item.failed or item.cancelled:
             right.button("Resume", key=f"resume-{item.run_id}", on_click=_resume, args=(item.run_id,), width="stretch")
         if item.failed:
-            errors = queue.errors(data.store(), item.run_id)
+            errors = progress.errors(data.store(), item.run_id)
             specs = [json.loads(text) for text in errors.spec]
             st.dataframe(pd.DataFrame({"prompt": [spec["prompt_name"] for spec in specs], "task": [spec["task"] for spec in specs],
                                        "attempts": errors.attempts, "error": errors.error}), hide_index=True, width="stretch")  # fmt: skip
@@ -53,7 +53,7 @@ def _resume(run_id: str) -> None:
 
 def all_runs() -> None:
     supervise.keep_going(data.store())
-    items = queue.all_progress(data.store())
+    items = progress.all_progress(data.store())
     if not items:
         st.info("No run yet. Start one on the Transfer page: pick prompts and tasks, then press Run missing cells.")
     for item in items[:30]:
@@ -68,7 +68,7 @@ def body() -> None:
     st.title("Runs")
     lacking = data.missing(view)
     components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
-    busy = any(item.open for item in queue.all_progress(data.store()))
+    busy = any(item.open for item in progress.all_progress(data.store()))
     st.session_state["runs-open"] = busy
     st.fragment(all_runs, run_every=1.0 if busy else None)()
     st.subheader("Workers")

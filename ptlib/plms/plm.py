@@ -88,6 +88,8 @@ class Plm(ABC):
         self.hidden, self.layers, self.ffn = info.hidden, info.layers, info.ffn
         self.insertions = family_insertions(info.family)
         """How a prompt can meet its input; the first is the family's own."""
+        self.slots: dict[int, int] = {}
+        """Length of texts, rounded up to a power of two -> most slots a batch may have, where memory ran out before."""
 
     prompt_first = False
     """Whether a prompt's slots see none of the text behind them, so that :meth:`prompt_past` can be."""

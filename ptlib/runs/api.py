@@ -14,32 +14,32 @@ from ptlib.library import Library
 from ptlib.neurons.states import States
 from ptlib.plms.describe import HUB
 from ptlib.published import scores as imported
-from ptlib.runs import Cell, Selection, check_seeds, plan, queue, select, supervise, tables, until_clear
+from ptlib.runs import Cell, Selection, check_seeds, plan, progress, queue, select, supervise, tables, until_clear
 from ptlib.runs.study import load_study
 from ptlib.store import Store
 
 LOOK_SECONDS = 0.2
 
 
-def wait(store: Store, run_id: str, on_progress: Callable[[queue.Progress], None] = lambda item: None) -> queue.Progress:
+def wait(store: Store, run_id: str, on_progress: Callable[[progress.Progress], None] = lambda item: None) -> progress.Progress:
     """Waits for a run, its worker watched; an interrupt (Ctrl-C) cancels the run.
 
     Raises:
         RunError: no worker came to life.
     """
-    seen, item = time.monotonic(), queue.progress(store, run_id)
+    seen, item = time.monotonic(), progress.progress(store, run_id)
     try:
         while item.open:
             supervise.keep_going(store)
             on_progress(item)
-            if supervise.workers(store):
+            if supervise.workers(store) or item.state == "paused":
                 seen = time.monotonic()
             elif time.monotonic() - seen > 2 * supervise.START_SECONDS:
                 queue.cancel(store, run_id)
                 raise RunError("no worker came to life", where=store.folder / "logs" / "worker.out",
                                mend="Read that file, then resume the run.")  # fmt: skip
             time.sleep(LOOK_SECONDS)
-            item = queue.progress(store, run_id)
+            item = progress.progress(store, run_id)
     except KeyboardInterrupt:
         supervise.cancel(store, run_id)
         raise
@@ -48,7 +48,7 @@ def wait(store: Store, run_id: str, on_progress: Callable[[queue.Progress], None
 
 
 def complete(
-    store: Store, cells: Sequence[Cell], title: str, asked_by: str, on_progress: Callable[[queue.Progress], None] = lambda item: None
+    store: Store, cells: Sequence[Cell], title: str, asked_by: str, on_progress: Callable[[progress.Progress], None] = lambda item: None
 ) -> None:
     """Evaluates those of the cells that have no result, by the worker process, and waits for them.
 
@@ -64,14 +64,18 @@ def complete(
     item = wait(store, run_id, on_progress)
     if item.failed:
         raise RunError(f"{item.failed} of {item.total} cells failed", where=f"run {run_id}",
-                       found=queue.errors(store, run_id).error.iloc[0], mend=f"See: ptlib runs show {run_id}")  # fmt: skip
+                       found=progress.errors(store, run_id).error.iloc[0], mend=f"See: ptlib runs show {run_id}")  # fmt: skip
     if item.cancelled:
         raise RunError(f"the run was cancelled with {item.cancelled} of {item.total} cells to go", where=f"run {run_id}",
                        mend=f"What was finished is kept. Go on with: ptlib runs resume {run_id}")  # fmt: skip
 
 
 def stimulations(
-    store: Store, library: Library, selection: Selection, asked_by: str, on_progress: Callable[[queue.Progress], None] = lambda item: None
+    store: Store,
+    library: Library,
+    selection: Selection,
+    asked_by: str,
+    on_progress: Callable[[progress.Progress], None] = lambda item: None,
 ) -> tuple[States, list[Cell]]:
     """Stimulation of the selection's prompts, missing and damaged ones computed first.
 
@@ -96,7 +100,7 @@ def stimulations(
 def transfer_matrix(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None, limit: int | None = None, insertion: str | None = None, dtype: str = "float32",
-    until: float | Literal["clear"] | None = None, store: Store | None = None, library: Library | None = None, on_progress: Callable[[queue.Progress], None] = lambda item: None,
+    until: float | Literal["clear"] | None = None, store: Store | None = None, library: Library | None = None, on_progress: Callable[[progress.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Scores of source prompts on target tasks; what is missing is evaluated first, by the worker process.
 
@@ -136,7 +140,7 @@ def published_scores(library: Library, plm: str, tasks: Sequence[str] | None = N
 def correlate(
     plm: str | None = None, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None, limit: int | None = None,
     layers: Sequence[int] | None = None, published: bool = False, diagonal: bool = False, insertion: str | None = None, dtype: str = "float32", store: Store | None = None, library: Library | None = None,
-    on_progress: Callable[[queue.Progress], None] = lambda item: None,
+    on_progress: Callable[[progress.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Every indicator against transfer (missing cells are evaluated first): see
     :func:`ptlib.analysis.statistics.indicator_table`. ``layers`` (from 0) restricts ON; ``published`` takes

@@ -57,6 +57,12 @@ class Cell:
             f" until {self.until}" if self.until else ""
         )
 
+    @property
+    def words(self) -> str:
+        """The cell for the eye."""
+        what = f"on {self.task}" if self.kind == "score" else "stimulation"
+        return f"{self.prompt_name or 'no prompt'} {what} ({self.plm_id})"
+
     def spec(self) -> str:
         """The cell as JSON."""
         return json.dumps(asdict(self))

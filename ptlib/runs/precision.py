@@ -60,18 +60,22 @@ def try_out(store: Store, library: Library, plm_id: str, device: str | None = No
     info = library.plm(plm_id)
     prompt, task = material(library, plm_id)
     exact, other = (load(info, device=device, dtype=name) for name in ("float32", dtype))
-    return keep(store, info.fingerprint, exact, other, prompt, task)
+    return keep(store, info.fingerprint, measure(exact, other, prompt, task))
 
 
-def keep(store: Store, plm: str, exact: Any, other: Any, prompt: Any, task: Any) -> Tested:
-    """Tests two loaded PLMs and keeps what was found."""
+def keep(store: Store, plm: str, tested: Tested) -> Tested:
+    """Keeps what was found of a PLM (by fingerprint)."""
+    with store.write() as db:
+        db.execute("INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [plm, *tested, time.time()])
+    return tested
+
+
+def measure(exact: Any, other: Any, prompt: Any, task: Any) -> Tested:
+    """Tests a PLM that is loaded in single and in another precision."""
     from ptlib.transfer.precision import probe
 
     found = probe(exact, other, prompt, task)
-    known = Tested(exact.device, found.dtype, found.speed, found.agreement, found.error, found.n)
-    with store.write() as db:
-        db.execute("INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [plm, *known, time.time()])
-    return known
+    return Tested(exact.device, found.dtype, found.speed, found.agreement, found.error, found.n)
 
 
 def material(library: Library, plm_id: str) -> tuple[Any, Any]:

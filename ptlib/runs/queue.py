@@ -1,7 +1,8 @@
-"""Runs as rows: start, claim, finish, cancel, resume, and how far they are. Imports no torch.
+"""The cells themselves as the queue: start, claim, finish, give back. Imports no torch.
 
-A cell of a run is queued, running, done, failed or cancelled. A worker claims a batch of cells in one transaction and
-says which one it is at; when it dies its cells are queued again, and the one it died at three times has failed.
+A cell of a run is queued, running, done, failed or cancelled. A worker claims a batch of cells in one transaction and says
+which one it is at. Its heartbeat is the lease of all its cells: when it stops, they are queued again, and the one that
+workers died at three times has failed. Several runs may wait for one cell; it is evaluated once.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
-import pandas as pd
 import psutil
 
 from ptlib.errors import RunError
+from ptlib.runs import moment
+from ptlib.runs.lane import last_beat
 from ptlib.runs.plan import Cell
-from ptlib.store import Store
+from ptlib.store import Store, insert
 
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 15
@@ -27,59 +28,44 @@ LEASE_SECONDS = 15
 locked database: a worker that hangs in a transaction is ended before others give up."""
 BATCH_CELLS = 64
 """Cells claimed together at most, so that others find work and progress is seen."""
-OPEN = ("queued", "running")
-IS_SCORE = 'spec LIKE \'{"kind": "score"%\''
-TIMED = "state = 'done' AND started IS NOT NULL"
-"""Cells that this run's workers evaluated; others were finished for another run."""
+ENGINES = ("local", "ray", "slurm")
+"""Where a run's cells are evaluated."""
+RUNNING_KEYS = "SELECT key FROM run_cells WHERE state = 'running'"
 
 
-class Progress(NamedTuple):
-    """How far a run is."""
-
-    run_id: str
-    title: str
-    state: str
-    """"queued", "running", "done", "failed" (some cells), "cancelled"."""
-    total: int
-    done: int
-    failed: int
-    cancelled: int
-    running: int
-    rate: float
-    """Cells a second while cells are evaluated, pauses and loading left out; 0 before the first is finished."""
-    seconds_left: float | None
-    """Unknown before the first score is finished."""
-    doing: str
-    """What the worker is at."""
-    created: float
-    seconds: float
-    """Spent on cells that are done."""
-
-    @property
-    def open(self) -> bool:
-        """Whether anything is still to come."""
-        return self.state in OPEN
-
-
-def start(store: Store, cells: Sequence[Cell], title: str, asked_by: str) -> str:
-    """Queues the cells that have no result and are not queued elsewhere in this run; returns the run's id.
+def start(store: Store, cells: Sequence[Cell], title: str, asked_by: str, *, engine: str = "local", priority: int = 0) -> str:
+    """Queues the cells that have no result, by PLM and in their order; returns the run's id.
 
     Raises:
-        RunError: nothing to compute.
+        RunError: nothing to compute, or an unknown engine.
     """
+    if engine not in ENGINES:
+        raise RunError("unknown engine", where=title, found=repr(engine), expected=f"one of {list(ENGINES)}")
     unique = {cell.key: cell for cell in cells}
     done = done_keys(store, list(unique.values()))
     todo = [cell for key, cell in unique.items() if key not in done]
     if not todo:
         raise RunError("nothing to run: every cell has its result already", where=title)
-    run_id, now = secrets.token_hex(4), time.time()
+    order = {plm: place for place, plm in enumerate(dict.fromkeys(cell.plm for cell in todo))}
+    # Weights are loaded once: all cells of one PLM stand together.
+    todo.sort(key=lambda cell: order[cell.plm])
+    run_id = secrets.token_hex(4)
     with store.write() as db:
-        db.execute("INSERT INTO runs VALUES (?, ?, ?, ?, NULL)", [run_id, now, title, asked_by])
+        db.execute("INSERT INTO runs (id, created, title, asked_by, priority, engine) VALUES (?, ?, ?, ?, ?, ?)",
+                   [run_id, time.time(), title, asked_by, priority, engine])  # fmt: skip
         db.executemany(
             "INSERT INTO run_cells (run_id, key, position, batch, spec, state) VALUES (?, ?, ?, ?, ?, 'queued')",
             [(run_id, cell.key, place, cell.batch, cell.spec()) for place, cell in enumerate(todo)],
         )
+        note(db, run_id, f"{len(todo)} cells queued by {asked_by}"
+             + (f"; {len(unique) - len(todo)} had their result already" if len(todo) < len(unique) else "")
+             + (f"; engine {engine}" if engine != "local" else ""))  # fmt: skip
     return run_id
+
+
+def note(db, run_id: str, line: str) -> None:
+    """A line for the run's log."""
+    db.execute("INSERT INTO run_log VALUES (?, ?, ?)", [run_id, time.time(), line])
 
 
 def done_keys(store: Store, cells: Sequence[Cell]) -> set[str]:
@@ -93,30 +79,40 @@ def done_keys(store: Store, cells: Sequence[Cell]) -> set[str]:
     return found
 
 
-def claim(store: Store, worker: str) -> list[Cell]:
-    """Takes the next batch (one PLM, one task, one run) for a worker; empty when nothing is queued.
+def claim(store: Store, worker: str, engine: str = "local") -> list[Cell]:
+    """Takes the next batch (one PLM, one task, one run) for a worker of an engine; empty when nothing is queued.
 
-    Cells that another run has finished meanwhile are marked done on the way.
+    Runs of higher priority go first, then older ones. Cells that have a result by now are marked done on the way.
     """
     with store.write() as db:
-        db.execute("UPDATE run_cells SET state = 'done', finished = ? WHERE state = 'queued' "
-                   "AND key IN (SELECT key FROM results)", [time.time()])  # fmt: skip
-        head = db.execute(
-            "SELECT run_id, batch FROM run_cells JOIN runs ON runs.id = run_id WHERE state = 'queued' "
-            "AND key NOT IN (SELECT key FROM run_cells WHERE state = 'running') "
-            "ORDER BY runs.created, position LIMIT 1"
-        ).fetchone()
-        if head is None:
-            return []
-        rows = db.execute(
-            "UPDATE run_cells SET state = 'running', worker = ?, started = ?, attempts = attempts + 1 WHERE rowid IN "
-            "(SELECT rowid FROM run_cells WHERE run_id = ? AND batch = ? AND state = 'queued' "
-            "AND key NOT IN (SELECT key FROM run_cells WHERE state = 'running') ORDER BY position LIMIT ?) "
-            "RETURNING spec, position",
-            # Which source is best for a task is asked of its whole column.
-            [worker, time.time(), head["run_id"], head["batch"], -1 if " until " in head["batch"] else BATCH_CELLS],
+        runs = db.execute(
+            "SELECT id FROM runs WHERE cancelled IS NULL AND paused IS NULL AND engine = ? AND EXISTS "
+            "(SELECT 1 FROM run_cells WHERE run_id = runs.id AND state = 'queued') ORDER BY priority DESC, created, id",
+            [engine],
         ).fetchall()
-    return [Cell.from_spec(row["spec"]) for row in sorted(rows, key=lambda row: row["position"])]
+        for run in runs:
+            while (rows := _take(db, run["id"], worker)) is not None:
+                present = {row[0] for row in db.execute("SELECT key FROM results WHERE key IN (SELECT key FROM run_cells WHERE worker = ? "
+                                                        "AND state = 'running')", [worker])}  # fmt: skip
+                if present:
+                    _mark(db, [(key, None, None, None) for key in present], "done")
+                if todo := [row for row in rows if row["key"] not in present]:
+                    return [Cell.from_spec(row["spec"]) for row in sorted(todo, key=lambda row: row["position"])]
+    return []
+
+
+def _take(db, run_id: str, worker: str) -> list | None:
+    head = db.execute(f"SELECT batch FROM run_cells WHERE run_id = ? AND state = 'queued' AND key NOT IN ({RUNNING_KEYS}) "
+                      "ORDER BY position LIMIT 1", [run_id]).fetchone()  # fmt: skip
+    if head is None:
+        return None
+    return db.execute(
+        "UPDATE run_cells SET state = 'running', worker = ?, started = ?, attempts = attempts + 1 WHERE rowid IN "
+        f"(SELECT rowid FROM run_cells WHERE run_id = ? AND state = 'queued' AND batch = ? AND key NOT IN ({RUNNING_KEYS}) "
+        "ORDER BY position LIMIT ?) RETURNING key, spec, position",
+        # Which source is best for a task is asked of its whole column.
+        [worker, time.time(), run_id, head["batch"], -1 if " until " in head["batch"] else BATCH_CELLS],
+    ).fetchall()
 
 
 def begin(store: Store, worker: str, key: str) -> None:
@@ -130,66 +126,104 @@ def begin(store: Store, worker: str, key: str) -> None:
                    [time.time(), worker, key])  # fmt: skip
 
 
+def begin_more(store: Store, worker: str, keys: Sequence[str]) -> None:
+    """As :func:`begin` for a worker that is at several cells at once, on several devices."""
+    with store.write() as db:
+        db.executemany("UPDATE run_cells SET attempts = attempts + (started IS NULL), started = ? WHERE worker = ? AND "
+                       "state = 'running' AND key = ?", [(time.time(), worker, key) for key in keys])  # fmt: skip
+
+
+def hold(store: Store, worker: str, keys: Sequence[str]) -> None:
+    """Says that cells a worker claimed wait where they count no attempt: in an engine's own queue."""
+    with store.write() as db:
+        db.executemany("UPDATE run_cells SET attempts = attempts - 1, started = NULL WHERE worker = ? AND state = 'running' "
+                       "AND key = ? AND started IS NOT NULL", [(worker, key) for key in keys])  # fmt: skip
+
+
 def finish(
-    store: Store, keys: Sequence[str], state: str = "done", error: str | None = None, seconds: float | None = None, worker: str | None = None
+    store: Store, keys: Sequence[str], state: str = "done", error: str | None = None, *, seconds: float | None = None,
+    examples: int | None = None, device: str | None = None, worker: str | None = None, row: Mapping[str, object] | None = None,
 ) -> None:  # fmt: skip
-    """Ends cells in every run that waits for them; done cells have their result in the store already.
+    """Ends cells in every run that waits for them, in one transaction with the row of their result.
 
-    ``seconds``: how long the cell took, where that is not the time since it began; ``worker`` restricts it to cells that this
-    worker holds, for cells that were stopped early and that another run may want to the end.
+    ``worker`` restricts it to cells that this worker holds: for cells that were stopped early and that another run may want
+    to the end.
     """
+    with store.write() as db:
+        if row is not None:
+            insert(db, "results", row)
+            db.execute("DELETE FROM partials WHERE key = ?", [row["key"]])
+        runs = _mark(db, [(key, seconds, examples, device) for key in keys], state, error, worker)
+        if error:
+            for run_id, spec in {run: spec for run, spec in runs}.items():
+                cell = Cell.from_spec(spec)
+                note(db, run_id, f"failed: {cell.words}: {error}")
+
+
+def _mark(db, cells: Sequence[tuple], state: str, error: str | None = None, worker: str | None = None) -> list[tuple[str, str]]:
     where = "state IN ('queued', 'running')" if state == "done" and worker is None else "state = 'running'"
-    mine = "" if worker is None else " AND worker = ?"
-    now = time.time()
-    began = "started" if seconds is None else str(now - seconds)
+    mine, holder = ("", []) if worker is None else (" AND worker = ?", [worker])
+    found = []
+    for key, seconds, examples, device in cells:
+        found += db.execute(
+            f"UPDATE run_cells SET state = ?, error = ?, finished = ?, seconds = ?, examples = ?, device = ? WHERE key = ? AND {where}{mine} "
+            "RETURNING run_id, spec",
+            [state, error, time.time(), seconds, examples, device, key, *holder],
+        ).fetchall()  # fmt: skip
+    return [tuple(row) for row in found]
+
+
+def release(store: Store, worker: str, keys: Sequence[str] | None = None) -> None:
+    """Gives a living worker's unfinished cells back, all or some: cancelled where their run was, queued again elsewhere."""
     with store.write() as db:
-        db.executemany(f"UPDATE run_cells SET state = ?, error = ?, finished = ?, started = {began} WHERE key = ? AND {where}{mine}",
-                       [(state, error, now, key, *([worker] if worker else [])) for key in keys])  # fmt: skip
+        _release(db, worker, died=False, keys=keys)
 
 
-def settle(store: Store, worker: str, cell: Cell, error: str | None) -> None:
-    """Ends a cell that a worker evaluated, or says why it failed."""
-    partial = store.partials([cell.key]) if cell.until and not error else ()
-    if len(partial):
-        # It was stopped early; another run may want the same cell to the end.
-        finish(store, [cell.key], seconds=float(partial.seconds.iloc[0]), worker=worker)
-    else:
-        finish(store, [cell.key], "failed" if error else "done", error)
-
-
-def release(store: Store, worker: str) -> None:
-    """Gives a living worker's unfinished cells back: cancelled where their run was, queued again elsewhere."""
+def lost(store: Store, worker: str, keys: Sequence[str], reason: str) -> None:
+    """Gives cells back that were lost with the engine's process that was at them; the begun one counts an attempt."""
     with store.write() as db:
-        _release(db, worker, died=False)
+        _release(db, worker, died=True, keys=keys, reason=reason)
 
 
-def _release(db, worker: str, died: bool) -> None:
-    db.execute("UPDATE run_cells SET state = 'cancelled', finished = ? WHERE worker = ? AND state = 'running' "
-               "AND run_id IN (SELECT id FROM runs WHERE cancelled IS NOT NULL)", [time.time(), worker])  # fmt: skip
+def _release(db, worker: str, died: bool, keys: Sequence[str] | None = None, reason: str = "The worker died") -> None:
+    names = "" if keys is None else f" AND key IN ({', '.join('?' * len(keys))})"
+    mine, given = f"worker = ? AND state = 'running'{names}", [worker, *(keys or ())]
+    db.execute(f"UPDATE run_cells SET state = 'cancelled', finished = ? WHERE {mine} AND run_id IN "
+               "(SELECT id FROM runs WHERE cancelled IS NOT NULL)", [time.time(), *given])  # fmt: skip
     if died:
+        at = db.execute(f"SELECT run_id, spec FROM run_cells WHERE {mine} AND started IS NOT NULL", given).fetchall()
+        for run_id, cells in _by_run(at).items():
+            note(db, run_id, f"{reason} at {cells[0].words}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "") + "; queued again")
         db.execute(
-            "UPDATE run_cells SET state = 'failed', finished = ?, error = ? WHERE worker = ? AND state = 'running' "
-            "AND started IS NOT NULL AND attempts >= ?",
-            [time.time(), f"The worker died {MAX_ATTEMPTS} times while it was at this cell. See the worker's log in the "
-             "cache, then resume the run.", worker, MAX_ATTEMPTS],
+            f"UPDATE run_cells SET state = 'failed', finished = ?, error = ? WHERE {mine} AND started IS NOT NULL AND attempts >= ?",
+            [time.time(), f"{reason} {MAX_ATTEMPTS} times while it was at this cell. See the worker's log in the cache, then retry the "
+             "failed cells.", *given, MAX_ATTEMPTS],
         )  # fmt: skip
     else:
-        db.execute("UPDATE run_cells SET attempts = attempts - 1 WHERE worker = ? AND state = 'running' "
-                   "AND started IS NOT NULL", [worker])  # fmt: skip
-    db.execute("UPDATE run_cells SET state = 'queued', worker = NULL, started = NULL WHERE worker = ? "
-               "AND state = 'running'", [worker])  # fmt: skip
+        db.execute(f"UPDATE run_cells SET attempts = attempts - 1 WHERE {mine} AND started IS NOT NULL", given)
+    db.execute(f"UPDATE run_cells SET state = 'queued', worker = NULL, started = NULL WHERE {mine}", given)
 
 
-def beat(store: Store, worker: str, device: str, doing: str) -> None:
-    """Says that a worker is alive, and what it is at."""
-    memory = psutil.Process().memory_info().rss
+def _by_run(rows: Sequence) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
+    for row in rows:
+        found.setdefault(row["run_id"], []).append(Cell.from_spec(row["spec"]))
+    return found
+
+
+def beat(
+    store: Store, worker: str, device: str, doing: str, *, engine: str = "local", plms: str = "", memory: int | None = None, memory_of: int | None = None
+) -> None:  # fmt: skip
+    """Says that a worker is alive, what it is at, which PLMs it holds and how much of its device's memory (bytes) is taken."""
+    own = psutil.Process().memory_info().rss
     with store.write() as db:
         db.execute(
-            "INSERT INTO workers VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-            "heartbeat = excluded.heartbeat, device = excluded.device, doing = excluded.doing, "
-            "peak_memory = max(peak_memory, excluded.peak_memory)",
-            [worker, os.getpid(), device, time.time(), time.time(), doing, memory],
-        )
+            "INSERT INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+            "heartbeat = excluded.heartbeat, device = excluded.device, doing = excluded.doing, plms = excluded.plms, "
+            "memory = excluded.memory, memory_of = excluded.memory_of, peak_memory = max(peak_memory, excluded.peak_memory)",
+            [worker, os.getpid(), moment.boot(), engine, device, time.time(), moment.now(), doing, plms,
+             own if memory is None else memory, memory_of or psutil.virtual_memory().total, own],
+        )  # fmt: skip
 
 
 def leave(store: Store, worker: str, died: bool = False) -> None:
@@ -202,14 +236,16 @@ def leave(store: Store, worker: str, died: bool = False) -> None:
 def bury(store: Store) -> None:
     """Gives back the cells of workers that died without signing off, and ends those that hang: they hold the device."""
     with store.read() as db:
-        known = db.execute("SELECT id, pid, heartbeat FROM workers").fetchall()
+        known = db.execute("SELECT id, pid, boot, heartbeat FROM workers").fetchall()
         owners = {row[0] for row in db.execute("SELECT DISTINCT worker FROM run_cells WHERE state = 'running'")}
     dead = owners - {row["id"] for row in known}
     for row in known:
-        late = time.time() - row["heartbeat"] > LEASE_SECONDS
-        if late:
+        here = row["boot"] == moment.boot()
+        # The lane's file beats on while the database is locked for long.
+        late = moment.now() - max(row["heartbeat"], last_beat(store.folder, row["id"])) > LEASE_SECONDS
+        if here and late:
             end(row["pid"], signal.SIGKILL)
-        if late or not alive(row["pid"]):
+        if not here or late or not alive(row["pid"]):
             dead.add(row["id"])
     for worker in dead:
         leave(store, worker, died=True)
@@ -230,94 +266,60 @@ def end(pid: int, number: int) -> None:
             process.send_signal(number)
 
 
-def any_open(store: Store) -> bool:
-    """Whether anything is queued or running."""
+def unwanted(store: Store, worker: str) -> dict[str, bool]:
+    """Cells of a worker whose run was cancelled (True) or paused (False), by key."""
     with store.read() as db:
-        return db.execute("SELECT 1 FROM run_cells WHERE state IN ('queued', 'running') LIMIT 1").fetchone() is not None
-
-
-def is_cancelled(store: Store, worker: str) -> bool:
-    """Whether a run that this worker has cells of was cancelled."""
-    with store.read() as db:
-        return db.execute("SELECT 1 FROM run_cells JOIN runs ON runs.id = run_id WHERE worker = ? "
-                          "AND state = 'running' AND cancelled IS NOT NULL LIMIT 1", [worker]).fetchone() is not None  # fmt: skip
+        return {row[0]: bool(row[1]) for row in db.execute(
+            "SELECT key, cancelled IS NOT NULL FROM run_cells JOIN runs ON runs.id = run_id WHERE worker = ? AND state = 'running' "
+            "AND (cancelled IS NOT NULL OR paused IS NOT NULL)", [worker])}  # fmt: skip
 
 
 def cancel(store: Store, run_id: str) -> None:
     """Cancels a run: queued cells at once, running ones as soon as their worker looks up (between batches)."""
-    _known(store, run_id)
     with store.write() as db:
-        db.execute("UPDATE runs SET cancelled = ? WHERE id = ?", [time.time(), run_id])
+        _known(db, store, run_id)
+        db.execute("UPDATE runs SET cancelled = ? WHERE id = ? AND cancelled IS NULL", [time.time(), run_id])
         db.execute("UPDATE run_cells SET state = 'cancelled', finished = ? WHERE run_id = ? AND state = 'queued'",
                    [time.time(), run_id])  # fmt: skip
+        note(db, run_id, "cancelled")
+
+
+def pause(store: Store, run_id: str) -> None:
+    """Holds a run: nothing more of it is claimed, and what runs is given back between two batches of texts."""
+    with store.write() as db:
+        _known(db, store, run_id)
+        db.execute("UPDATE runs SET paused = ? WHERE id = ? AND paused IS NULL", [time.time(), run_id])
+        note(db, run_id, "paused")
+
+
+def prefer(store: Store, run_id: str, priority: int) -> None:
+    """Sets a run's priority; higher ones go first, and what is running comes to the end of its batch."""
+    with store.write() as db:
+        _known(db, store, run_id)
+        db.execute("UPDATE runs SET priority = ? WHERE id = ?", [priority, run_id])
+        note(db, run_id, f"priority {priority}")
 
 
 def resume(store: Store, run_id: str) -> None:
-    """Queues a run's failed and cancelled cells again."""
-    _known(store, run_id)
+    """Goes on with a run: ends its pause, and queues its failed and cancelled cells again."""
+    _again(store, run_id, ("failed", "cancelled"), "resumed")
+
+
+def retry(store: Store, run_id: str) -> None:
+    """Queues a run's failed cells again."""
+    _again(store, run_id, ("failed",), "failed cells queued again")
+
+
+def _again(store: Store, run_id: str, states: Sequence[str], line: str) -> None:
     bury(store)
     with store.write() as db:
-        db.execute("UPDATE runs SET cancelled = NULL WHERE id = ?", [run_id])
-        db.execute("UPDATE run_cells SET state = 'queued', attempts = 0, error = NULL, worker = NULL, started = NULL, "
-                   "finished = NULL WHERE run_id = ? AND state IN ('failed', 'cancelled')", [run_id])  # fmt: skip
+        _known(db, store, run_id)
+        db.execute("UPDATE runs SET cancelled = NULL, paused = NULL WHERE id = ?", [run_id])
+        db.execute("UPDATE run_cells SET state = 'queued', attempts = 0, error = NULL, worker = NULL, started = NULL, finished = NULL, seconds = NULL "
+                   f"WHERE run_id = ? AND state IN ({', '.join('?' * len(states))})", [run_id, *states])  # fmt: skip
+        note(db, run_id, line)
 
 
-def _known(store: Store, run_id: str) -> None:
-    with store.read() as db:
-        if db.execute("SELECT 1 FROM runs WHERE id = ?", [run_id]).fetchone() is None:
-            raise RunError(f"no run {run_id!r}", where=store.path, mend="List them with: ptlib runs list")
-
-
-def progress(store: Store, run_id: str) -> Progress:
-    """How far one run is. Raises RunError for an unknown run."""
-    _known(store, run_id)
-    return _all_progress(store, "WHERE runs.id = ?", [run_id])[0]
-
-
-def all_progress(store: Store) -> list[Progress]:
-    """Every run, newest first."""
-    return _all_progress(store, "", [])
-
-
-def _all_progress(store: Store, which: str, values: Sequence[str]) -> list[Progress]:
-    open_cell = "state IN ('queued', 'running')"
-    with store.read() as db:
-        rows = db.execute(
-            "SELECT runs.*, count(*) AS total, sum(state = 'done') AS done, sum(state = 'failed') AS failed, "
-            "sum(state = 'cancelled') AS gone, sum(state = 'running') AS running, sum(state = 'queued') AS queued, "
-            f"sum({TIMED}) AS timed, total(CASE WHEN {TIMED} THEN finished - started END) AS busy, "
-            f"sum({TIMED} AND {IS_SCORE}) AS scored, total(CASE WHEN {TIMED} AND {IS_SCORE} THEN finished - started END) AS scoring, "
-            f"sum({open_cell} AND {IS_SCORE}) AS to_score, count(DISTINCT CASE WHEN state = 'running' THEN worker END) AS hands "
-            f"FROM runs JOIN run_cells ON run_id = runs.id {which} GROUP BY runs.id ORDER BY runs.created DESC",
-            values,
-        ).fetchall()
-        doing = db.execute("SELECT doing FROM workers ORDER BY heartbeat DESC LIMIT 1").fetchone()
-    return [_progress(row, doing["doing"] if doing and row["running"] else "") for row in rows]
-
-
-def _progress(row, doing: str) -> Progress:
-    left = row["queued"] + row["running"]
-    if left:
-        state = "running" if row["running"] or row["done"] else "queued"
-    else:
-        state = "failed" if row["failed"] else "cancelled" if row["gone"] else "done"
-    hands = max(1, row["hands"])
-    rate = hands * row["timed"] / row["busy"] if row["busy"] > 0 else 0.0
-    return Progress(row["id"], row["title"], state, row["total"], row["done"], row["failed"], row["gone"], row["running"],
-                    rate, _seconds_left(row, left, hands), doing, row["created"], row["busy"])  # fmt: skip
-
-
-def _seconds_left(row, left: int, hands: int) -> float | None:
-    # A stimulation takes a small part of a score's time, so the two are counted apart.
-    other, quick, quick_time = left - row["to_score"], row["timed"] - row["scored"], row["busy"] - row["scoring"]
-    if not left or (row["to_score"] and not row["scored"]) or (other and not row["timed"]):
-        return None
-    each = row["scoring"] / row["scored"] if row["scored"] else 0.0
-    return (row["to_score"] * each + other * (quick_time / quick if quick else each)) / hands
-
-
-def errors(store: Store, run_id: str) -> pd.DataFrame:
-    """Failed cells of a run: spec (JSON), error, attempts."""
-    with store.read() as db:
-        rows = db.execute("SELECT spec, error, attempts FROM run_cells WHERE run_id = ? AND state = 'failed'", [run_id])
-        return pd.DataFrame([tuple(row) for row in rows], columns=["spec", "error", "attempts"])
+def _known(db, store: Store, run_id: str) -> None:
+    if db.execute("SELECT 1 FROM runs WHERE id = ?", [run_id]).fetchone() is None:
+        raise RunError(f"no run {run_id!r}", where=store.path, mend="List them with: ptlib runs list")

@@ -75,6 +75,7 @@ class Forward:
                                    "choose a smaller PLM or dtype, or set max_length in the task's TOML.") from error  # fmt: skip
             # Only here, after the error, are the failed pass's tensors free.
             self.halvings += 1
+            self._remember(batch, 1 if prompt is None else prompt.length)
             todo = [half for other in todo for half in _halves(other)] + _halves(places)[::-1]
             if self.plm.device.startswith("cuda"):
                 torch.cuda.empty_cache()
@@ -103,7 +104,18 @@ class Forward:
         lengths = [len(self.data.ids[row]) for row in rows]
         tokens = self.tokens_per_batch or budget(self.plm.info, self.plm.device, self.plm.dtype)
         extra, held = (slots, 0) if past is None else (0, slots)
-        return batches(lengths, extra, tokens, overhead(self.plm.info, self.plm.device), held)
+        cut = batches(lengths, extra, tokens, overhead(self.plm.info, self.plm.device), held)
+        return [part for places in cut for part in self._fitting(places, slots + max(lengths[place] for place in places))]
+
+    def _fitting(self, places: list[int], length: int) -> list[list[int]]:
+        """A batch in as many parts as memory was found to need for texts of its length."""
+        most = max(1, self.plm.slots.get(width_of(length), len(places) * length) // length)
+        return [places[first : first + most] for first in range(0, len(places), most)]
+
+    def _remember(self, batch: Sequence[int], slots: int) -> None:
+        length = slots + max(len(self.data.ids[row]) for row in batch)
+        width, half = width_of(length), (len(batch) + 1) // 2 * length
+        self.plm.slots[width] = min(half, self.plm.slots.get(width, half))
 
     def _forward(self, values: torch.Tensor | None, past: Any, rows: list[int]) -> np.ndarray:
         inputs = self.plm.inputs(values, *self.data.batch(rows, self.plm.pad_id, self.plm.device), self.insertion, past)
@@ -119,6 +131,11 @@ class Forward:
             self.on_neurons(seen[0])
         answers = self.plm.label_logits(hidden, self.data.label_ids, label_rows_only=self.shortcuts.label_rows_only)
         return answers.float().cpu().numpy()
+
+
+def width_of(length: int) -> int:
+    """The power of two that a length counts as where batch sizes are remembered."""
+    return 1 << max(0, length - 1).bit_length()
 
 
 def _halves(rows: list[int]) -> list[list[int]]:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from ptlib.library import Library
-from ptlib.runs import plan, queue, select
+from ptlib.runs import plan, progress, queue, select
 from ptlib.runs.study import load_study
 from ptlib.store import Store
 from tests.bench.results import keep, spread
@@ -23,7 +23,7 @@ def run(_folder: Path, *, rounds: int, **_options) -> None:
             ("library opened", Library.open),
             (f"{len(cells)} cells planned", lambda: plan(library, select(library))),
             (f"a run of {len(cells)} cells queued", lambda: queue.start(store, cells, "bench", "bench")),
-            ("progress of all runs", lambda: queue.all_progress(store)),
+            ("progress of all runs", lambda: progress.all_progress(store)),
             ("study loaded from an empty store", lambda: load_study(store, library, plm)),
         ]
         rows = []

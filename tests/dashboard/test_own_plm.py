@@ -12,10 +12,10 @@ from ptlib.plms.hub import add
 from ptlib.prompts import SoftPrompt, peft_format
 from ptlib.published.bring import bring
 from ptlib.runs import plan, select
-from ptlib.runs.execute import Executor
 from ptlib.store import Store
 from tests.dashboard.test_pages import APP, text
 from tests.families import build
+from tests.hands import evaluate
 
 MOOD = 'name = "mood"\ntype = "sentiment"\nfields = ["text"]\nlabel_field = "label"\nlabels = ["0", "1"]\nlabel_words = ["good", "bad"]\n'
 ASK = 'name = "ask"\ntype = "question answering"\nfields = ["text"]\nanswer_field = "answer"\nmax_new_tokens = 4\n'
@@ -58,9 +58,8 @@ def test_from_adapters_to_pages(home):
     assert any("not as wide as its PLM" in item.reason for item in library.refused)
     cells = plan(library, select(library, "gpt2"))
     assert {cell.insertion for cell in cells} == {"peft"}
-    executor = Executor(store, library, "cpu")
     for batch in {cell.batch for cell in cells}:
-        assert all(error is None for _, error in executor.execute([cell for cell in cells if cell.batch == batch], lambda: False))
+        assert all(error is None for _, error in evaluate(store, library, [cell for cell in cells if cell.batch == batch]))
     for name in ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs"):
         test = page(name)
         assert not test.exception

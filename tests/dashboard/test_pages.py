@@ -8,9 +8,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ptlib.library import Library
-from ptlib.runs import plan, queue, select, tables, until_clear
-from ptlib.runs.execute import Executor
+from ptlib.runs import plan, progress, queue, select, tables, until_clear
 from ptlib.store import Store
+from tests.hands import work
 
 APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
 PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs")
@@ -21,11 +21,7 @@ def full_cache(tiny_library, tmp_path_factory):
     """A cache in which everything of the tiny library is computed."""
     store, library = Store(tmp_path_factory.mktemp("full") / "cache"), Library.open([tiny_library])
     queue.start(store, plan(library, select(library)), "all", "test")
-    queue.beat(store, "w", "cpu", "")
-    executor = Executor(store, library, "cpu")
-    while cells := queue.claim(store, "w"):
-        for cell, error in executor.execute(cells, lambda: False):
-            queue.finish(store, [cell.key], "failed" if error else "done", error)
+    work(store, library)
     queue.leave(store, "w")
     return store.folder
 
@@ -35,11 +31,7 @@ def early_cache(tiny_library, tmp_path_factory):
     """A cache in which every cell was evaluated until it was clear."""
     store, library = Store(tmp_path_factory.mktemp("early") / "cache"), Library.open([tiny_library])
     queue.start(store, until_clear(library, plan(library, select(library)), 0.6), "early", "test")
-    queue.beat(store, "w", "cpu", "")
-    executor = Executor(store, library, "cpu")
-    while cells := queue.claim(store, "w"):
-        for cell, error in executor.execute(cells, lambda: False):
-            queue.settle(store, "w", cell, error)
+    work(store, library)
     queue.leave(store, "w")
     return store.folder
 
@@ -142,7 +134,7 @@ def test_finish_exactly_queues_the_stopped_cells(app, early_cache, tmp_path, mon
     shutil.copytree(early_cache, cache)
     test = app("transfer", cache)
     next(button for button in test.button if button.label == "Finish exactly").click().run()
-    item = next(item for item in queue.all_progress(Store(cache)) if item.open)
+    item = next(item for item in progress.all_progress(Store(cache)) if item.open)
     assert "finished exactly" in item.title
     with Store(cache).read() as db:
         stopped = db.execute("SELECT count(*) FROM partials").fetchone()[0]

@@ -10,9 +10,9 @@ from dashboard.theme import alt_text
 from ptlib.library import Library
 from ptlib.published.bring import bring
 from ptlib.runs import plan, select
-from ptlib.runs.execute import Executor
 from ptlib.store import Store
 from tests.dashboard.test_pages import APP, text
+from tests.hands import evaluate
 from tests.published.test_study import checkout
 
 PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs")
@@ -97,7 +97,7 @@ def test_difference_figure():
 
 def work(store, library, cells):
     for batch in {cell.batch for cell in cells}:
-        yield from Executor(store, library, "cpu").execute([cell for cell in cells if cell.batch == batch], lambda: False)
+        yield from evaluate(store, library, [cell for cell in cells if cell.batch == batch])
 
 
 def test_measured_and_published_stand_beside_each_other_and_apart(app, cache, tmp_path, monkeypatch):

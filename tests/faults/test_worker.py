@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ptlib.runs import api, plan, queue, select, supervise, tables
+from ptlib.runs import api, plan, progress, queue, select, supervise, tables
 from ptlib.store import Store
 
 
@@ -58,14 +58,14 @@ def kill(store):
         begun = {row[0] for row in db.execute("SELECT key FROM run_cells WHERE state = 'running' AND started IS NOT NULL")}
         for worker in supervise.workers(store):
             os.kill(worker["pid"], signal.SIGKILL)
-        supervise._started[store.folder].wait()
+        supervise.started_here(store)[0].wait()
     return begun
 
 
 def test_kill_in_mid_run_loses_nothing_and_repeats_nothing(store, library, cells, tmp_path):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
-    until(lambda: queue.progress(store, run).done >= 5)
+    until(lambda: progress.progress(store, run).done >= 5)
     begun = kill(store)
     finished = store.results([cell.key for cell in cells])
     assert 5 <= len(finished) < len(cells)
@@ -90,10 +90,10 @@ def test_kill_in_mid_run_loses_nothing_and_repeats_nothing(store, library, cells
 def test_cancel_takes_effect_soon_and_resume_goes_on(store, cells):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
-    until(lambda: queue.progress(store, run).done >= 1)
+    until(lambda: progress.progress(store, run).done >= 1)
     queue.cancel(store, run)
-    until(lambda: not queue.progress(store, run).open, seconds=10)
-    item = queue.progress(store, run)
+    until(lambda: not progress.progress(store, run).open, seconds=10)
+    item = progress.progress(store, run)
     assert item.done + item.cancelled == len(cells)
     queue.resume(store, run)
     assert api.wait(store, run).state == "done"
@@ -103,13 +103,13 @@ def test_a_worker_that_does_not_listen_is_ended(store, cells):
     """The worker is stopped (SIGSTOP), so that it can look up no cancel and answer no SIGTERM."""
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
-    until(lambda: queue.progress(store, run).done >= 1)
+    until(lambda: progress.progress(store, run).done >= 1)
     pause(store)
     supervise.cancel(store, run)
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert item.cancelled
     assert not item.open
-    assert supervise._started[store.folder].wait(timeout=10) == -signal.SIGKILL
+    assert supervise.started_here(store)[0].wait(timeout=10) == -signal.SIGKILL
 
 
 def test_a_worker_that_hangs_is_replaced(store, cells, monkeypatch):
@@ -117,9 +117,9 @@ def test_a_worker_that_hangs_is_replaced(store, cells, monkeypatch):
     monkeypatch.setattr(queue, "LEASE_SECONDS", 4)
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
-    until(lambda: queue.progress(store, run).done >= 1)
+    until(lambda: progress.progress(store, run).done >= 1)
     pause(store)
-    first = supervise._started[store.folder]
+    first = supervise.started_here(store)[0]
     assert api.wait(store, run).done == len(cells)
     assert first.wait(timeout=10) == -signal.SIGKILL
 
@@ -127,10 +127,10 @@ def test_a_worker_that_hangs_is_replaced(store, cells, monkeypatch):
 def test_a_cancel_while_the_model_is_loaded_needs_no_one_to_watch(store, cells):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
-    until(lambda: queue.progress(store, run).running)
+    until(lambda: progress.progress(store, run).running)
     queue.cancel(store, run)
-    until(lambda: not queue.progress(store, run).open, seconds=10)
-    assert queue.progress(store, run).cancelled
+    until(lambda: not progress.progress(store, run).open, seconds=10)
+    assert progress.progress(store, run).cancelled
 
 
 def test_another_program_with_the_number_of_a_dead_worker_is_left_alone(store, cells):
@@ -144,7 +144,7 @@ def test_another_program_with_the_number_of_a_dead_worker_is_left_alone(store, c
     with store.write() as db:
         db.execute("UPDATE runs SET cancelled = cancelled - 999")
     supervise.enforce_cancel(store)
-    assert queue.progress(store, run).cancelled == len(cells)
+    assert progress.progress(store, run).cancelled == len(cells)
     assert other.poll() is None
     other.kill()
     other.wait()
@@ -153,8 +153,8 @@ def test_another_program_with_the_number_of_a_dead_worker_is_left_alone(store, c
 def test_a_device_that_is_not_here_fails_cells_with_a_sentence(store, cells):
     run = queue.start(store, cells[:3], "some", "test")
     supervise.ensure_worker(store, "cuda:7" if not has_cuda() else "mps")
-    until(lambda: not queue.progress(store, run).open)
-    assert queue.errors(store, run).error.str.contains("this device is not here").all()
+    until(lambda: not progress.progress(store, run).open)
+    assert progress.errors(store, run).error.str.contains("this device is not here").all()
 
 
 def test_a_damaged_array_is_computed_again_and_that_is_said(store, library, caplog):
@@ -182,11 +182,11 @@ def test_only_one_worker_for_a_device(store, cells):
 def test_a_worker_told_to_end_gives_its_cells_back(store, cells):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
-    until(lambda: queue.progress(store, run).done >= 1)
+    until(lambda: progress.progress(store, run).done >= 1)
     for worker in supervise.workers(store):
         os.kill(worker["pid"], signal.SIGTERM)
-    supervise._started[store.folder].wait(timeout=20)
-    item = queue.progress(store, run)
+    supervise.started_here(store)[0].wait(timeout=20)
+    item = progress.progress(store, run)
     assert item.running == 0
     assert supervise.workers(store) == []
 
@@ -196,7 +196,7 @@ def test_a_read_only_tensor_folder_fails_cells_with_a_sentence(store, library, c
     run = queue.start(store, cells[:3], "some", "test")
     item = api.wait(store, run)
     assert (item.state, item.failed) == ("failed", 3)
-    assert queue.errors(store, run).error.str.len().gt(20).all()
+    assert progress.errors(store, run).error.str.len().gt(20).all()
     (store.folder / "tensors").unlink()
     queue.resume(store, run)
     assert api.wait(store, run).state == "done"

@@ -11,10 +11,10 @@ from ptlib.errors import PromptError, RunError
 from ptlib.library import Library
 from ptlib.published.bring import bring
 from ptlib.published.scores import has_scores, scores
-from ptlib.runs import api, plan, queue, select
-from ptlib.runs.execute import Executor
+from ptlib.runs import api, plan, progress, select
 from ptlib.runs.study import load_study
 from ptlib.store import Store
+from tests.hands import evaluate
 
 TASKS = ("IMDB", "SST2", "MNLI", "snli", "QQP", "MRPC")
 
@@ -77,9 +77,9 @@ def test_what_needs_the_weights_is_refused_with_the_command(cache):
     with pytest.raises(RunError, match=r"roberta-base: the PLM's weights are not here.*ptlib plms add roberta-base"):
         api.stimulations(store, library, selection, "test")
     cells = [cell for cell in plan(library, select(library, "roberta-base", tasks=[])) if cell.kind == "stimulation"]
-    (_, error), *_ = Executor(store, library, "cpu").execute(cells[:1], lambda: False)
+    (_, error), *_ = evaluate(store, library, cells[:1])
     assert "weights are not here" in error
-    assert queue.all_progress(store) == []
+    assert progress.all_progress(store) == []
 
 
 def test_the_weights_arrive_and_the_prompts_are_theirs(cache, tmp_path, monkeypatch):
@@ -99,7 +99,7 @@ def test_the_weights_arrive_and_the_prompts_are_theirs(cache, tmp_path, monkeypa
     selection = select(library, "roberta-base", baselines=False)
     cells = [cell for cell in plan(library, replace(selection, tasks=())) if cell.kind == "stimulation"]
     store = Store(cache)
-    assert all(error is None for _, error in Executor(store, library, "cpu").execute(cells, lambda: False))
+    assert all(error is None for _, error in evaluate(store, library, cells))
     study = load_study(store, library, "roberta-base", published=True)
     assert study.active.shape == (1, 6, 1, 16)
     assert "ON" in study.similarities()

@@ -9,20 +9,12 @@ import pytest
 from ptlib.errors import PromptError, RunError
 from ptlib.library import Library
 from ptlib.prompts import SoftPrompt, save
-from ptlib.runs import plan, queue, score_cells, select, stimulation_cells, tables
+from ptlib.runs import plan, progress, queue, score_cells, select, stimulation_cells, tables
 from ptlib.runs.estimate import estimate
-from ptlib.runs.execute import Executor
+from ptlib.runs.evaluator import Evaluator
 from ptlib.runs.study import load_study
 from ptlib.transfer.evaluate import evaluate
-
-
-def work(store, library, worker="w"):
-    """Everything that is queued, as a worker would."""
-    queue.beat(store, worker, "cpu", "")
-    executor = Executor(store, library, "cpu")
-    while cells := queue.claim(store, worker):
-        for cell, error in executor.execute(cells, lambda: False):
-            queue.settle(store, worker, cell, error)
+from tests.hands import work
 
 
 @pytest.fixture
@@ -33,9 +25,9 @@ def cells(library):
 def test_a_run_from_start_to_table(store, library, cells):
     selection = select(library, limit=20)
     run = queue.start(store, cells, "all", "test")
-    assert queue.progress(store, run).state == "queued"
+    assert progress.progress(store, run).state == "queued"
     work(store, library)
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert (item.state, item.done, item.total) == ("done", len(cells), len(cells))
     assert item.rate > 0
     table = tables.scores(store, library, selection)
@@ -63,7 +55,7 @@ def test_nothing_is_computed_twice(store, library, cells):
     first = queue.start(store, cells[:20], "one", "test")
     second = queue.start(store, cells[10:30], "two", "test")
     work(store, library)
-    assert queue.progress(store, first).state == queue.progress(store, second).state == "done"
+    assert progress.progress(store, first).state == progress.progress(store, second).state == "done"
     with store.read() as db:
         attempts = db.execute("SELECT key, sum(attempts) AS n FROM run_cells GROUP BY key").fetchall()
     assert {row["n"] for row in attempts} == {1}
@@ -78,13 +70,13 @@ def test_cancel_and_resume(store, library, cells):
     queue.cancel(store, run)
     assert queue.is_cancelled(store, "w")
     queue.release(store, "w")
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert (item.state, item.cancelled) == ("cancelled", len(cells))
     assert taken
     assert queue.claim(store, "w") == []
     queue.resume(store, run)
     work(store, library)
-    assert queue.progress(store, run).state == "done"
+    assert progress.progress(store, run).state == "done"
 
 
 def test_a_dead_worker_loses_its_cells_three_times(store, cells):
@@ -92,9 +84,9 @@ def test_a_dead_worker_loses_its_cells_three_times(store, cells):
     for _ in range(queue.MAX_ATTEMPTS):
         assert queue.claim(store, "nobody")
         queue.bury(store)
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert (item.state, item.failed) == ("failed", 4)
-    assert "died 3 times" in queue.errors(store, run).error.iloc[0]
+    assert "died 3 times" in progress.errors(store, run).error.iloc[0]
 
 
 def test_one_bad_prompt_fails_alone(tiny_library, store, tmp_path):
@@ -107,8 +99,8 @@ def test_one_bad_prompt_fails_alone(tiny_library, store, tmp_path):
     path.write_bytes(data[:-4] + bytes(4))
     run = queue.start(store, cells, "all", "test")
     work(store, library)
-    item = queue.progress(store, run)
-    errors = queue.errors(store, run)
+    item = progress.progress(store, run)
+    errors = progress.errors(store, run)
     assert (item.state, item.failed, item.done) == ("failed", 2, len(cells) - 2)
     assert all(json.loads(spec)["prompt_name"] == "tiny-1/meals-s0" for spec in errors.spec)
     assert errors.error.str.contains("meals-s0").all()
@@ -124,7 +116,7 @@ def test_estimate_is_a_guess_before_and_measured_after(store, library, cells):
 
 
 def test_unknown_run(store):
-    for call in (queue.cancel, queue.resume, queue.progress):
+    for call in (queue.cancel, queue.resume, progress.progress):
         with pytest.raises(RunError, match="no run 'absent'"):
             call(store, "absent")
 
@@ -172,7 +164,7 @@ def test_only_the_cell_a_worker_died_at_counts_an_attempt(store, cells):
         queue.begin(store, "nobody", taken[0].key)
         queue.bury(store)
     assert attempts(store) == [3, 0, 0, 0]
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert (item.state, item.failed) == ("queued", 1)
 
 
@@ -183,7 +175,7 @@ def test_a_worker_that_signs_off_was_no_death(store, cells):
         queue.begin(store, "w", taken[0].key)
         queue.leave(store, "w")
     assert attempts(store) == [0, 0, 0, 0]
-    assert queue.progress(store, run).state == "queued"
+    assert progress.progress(store, run).state == "queued"
 
 
 def test_a_pause_counts_neither_in_the_rate_nor_in_the_time_left(store, library):
@@ -196,7 +188,7 @@ def test_a_pause_counts_neither_in_the_rate_nor_in_the_time_left(store, library)
     queue.cancel(store, run)
     queue.release(store, "w")
     queue.resume(store, run)
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert (item.rate, item.seconds_left, item.seconds) == (2.0, 2.0, 2.0)
 
 
@@ -204,23 +196,23 @@ def test_quick_stimulations_do_not_promise_quick_scores(store, library, cells):
     run = queue.start(store, cells, "all", "test")
     queue.claim(store, "w")
     queue.finish(store, [cell.key for cell in stimulation_cells(library, select(library))])
-    assert queue.progress(store, run).seconds_left is None
+    assert progress.progress(store, run).seconds_left is None
 
 
 def test_an_unexpected_error_is_the_cells_own(store, library, cells, monkeypatch):
-    score = Executor._score
+    score = Evaluator._score
 
-    def broken(self, plm, cell, should_stop):
+    def broken(self, plm, cell, batch, should_stop):
         if cell.prompt_name == "tiny-1/meals-s0":
             raise RuntimeError("no one foresaw this")
-        score(self, plm, cell, should_stop)
+        return score(self, plm, cell, batch, should_stop)
 
-    monkeypatch.setattr(Executor, "_score", broken)
+    monkeypatch.setattr(Evaluator, "_score", broken)
     run = queue.start(store, [cell for cell in cells if cell.task == "films"], "films", "test")
     work(store, library)
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert (item.failed, item.done) == (1, 10)
-    assert "no one foresaw this" in queue.errors(store, run).error.iloc[0]
+    assert "no one foresaw this" in progress.errors(store, run).error.iloc[0]
 
 
 def test_a_renamed_plm_is_the_same_plm(tiny_library, store, tmp_path):
@@ -230,7 +222,7 @@ def test_a_renamed_plm_is_the_same_plm(tiny_library, store, tmp_path):
     run = queue.start(store, plan(library, select(library, tasks=["films"], limit=10)), "films", "test")
     (folder / "plms/tiny-1").rename(folder / "plms/other-name")
     work(store, Library.open([folder]))
-    assert queue.progress(store, run).state == "done"
+    assert progress.progress(store, run).state == "done"
 
 
 def test_prompts_of_different_lengths_are_a_sentence(tiny_library, store, tmp_path):

@@ -3,8 +3,8 @@ import pytest
 from ptlib.cli import main
 from ptlib.errors import PlmError
 from ptlib.runs import plan, precision, queue, score_cells, select, tables
-from ptlib.runs.execute import Executor
-from tests.runs.test_queue import work
+from ptlib.runs.evaluator import Evaluator
+from tests.hands import work
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def test_half_precision_is_held_against_single_precision_in_every_cell(store, li
 
 
 def test_where_single_precision_does_not_fit_the_scores_stay_as_they_are(store, library, selection, monkeypatch):
-    real = Executor._plm
+    real = Evaluator._plm
 
-    def small(self, cell):
+    def small(self, cell, batch):
         if cell.dtype == "float32":
             raise PlmError("the weights do not fit", where="here")
-        return real(self, cell)
+        return real(self, cell, batch)
 
-    monkeypatch.setattr(Executor, "_plm", small)
+    monkeypatch.setattr(Evaluator, "_plm", small)
     queue.start(store, score_cells(library, selection), "half", "test")
     work(store, library)
     table = tables.scores(store, library, selection)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from ptlib.errors import RunError
-from ptlib.runs import plan, queue, select, tables, until_clear
-from ptlib.runs.execute import Executor
+from ptlib.runs import plan, progress, queue, select, tables, until_clear
 from ptlib.store import SCHEMA_VERSION, Store
-from tests.runs.test_queue import work
+from tests.hands import evaluate, work
 
 WIDTH = 0.6
 
@@ -36,7 +35,7 @@ def exact(library, selection, cells, tmp_path):
 def test_stopped_cells_have_intervals_that_hold_and_are_not_missing(store, library, selection, cells, exact):
     run = queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     work(store, library)
-    item = queue.progress(store, run)
+    item = progress.progress(store, run)
     assert (item.state, item.done) == ("done", len(cells))
     assert item.rate > 0
     table = tables.scores(store, library, selection)
@@ -95,7 +94,7 @@ def test_finish_exactly_gives_the_exact_matrix_and_reads_the_rest_only(store, li
 def test_an_interrupted_column_goes_on_where_it_was(store, library, selection, cells, exact):
     todo = [cell for cell in until_clear(library, cells, WIDTH) if cell.task == "films"]
     looks = iter([False] * 30)
-    given = list(Executor(store, library, "cpu").execute(todo, lambda: next(looks, True)))
+    given = list(evaluate(store, library, todo, lambda: next(looks, True)))
     partial = store.partials([cell.key for cell in todo])
     assert (partial.reason == "").any()
     assert len(given) < len(todo)
@@ -127,7 +126,7 @@ def test_a_run_to_the_end_beside_one_that_stops_early(store, library, selection,
     early = queue.start(store, until_clear(library, cells, WIDTH), "early", "test")
     whole = queue.start(store, cells, "whole", "test")
     work(store, library)
-    assert {queue.progress(store, run).state for run in (early, whole)} == {"done"}
+    assert {progress.progress(store, run).state for run in (early, whole)} == {"done"}
     assert np.array_equal(tables.scores(store, library, selection).value, exact.value)
 
 

@@ -1,0 +1,76 @@
+"""Between the store and those who evaluate: what a batch needs from it, and what becomes of a parcel. Imports no torch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from ptlib.errors import PtlibError
+from ptlib.library import Library
+from ptlib.runs import queue
+from ptlib.runs.parcel import Batch, Known, Parcel, place_of
+from ptlib.runs.plan import Cell
+from ptlib.store import Store, insert
+
+log = logging.getLogger("ptlib.worker")
+
+
+def gather(store: Store, library: Library, cells: Sequence[Cell]) -> Batch:
+    """A batch of cells with what the store knows of them."""
+    first = cells[0]
+    with store.read() as db:
+        slots = {place_of(first.plm, row["device"], row["dtype"], row["width"]): row["slots"]
+                 for row in db.execute("SELECT * FROM batch_slots WHERE plm = ?", [first.plm])}  # fmt: skip
+        tested = tuple(row[0] for row in db.execute("SELECT DISTINCT device FROM probes WHERE plm = ?", [first.plm]))
+    scores = first.kind == "score"
+    return Batch(tuple(cells), _seen(store, cells) if scores else {}, _rivals(store, library, cells) if scores and first.until else {}, slots, tested)  # fmt: skip
+
+
+def _seen(store: Store, cells: Sequence[Cell]) -> dict[str, Known]:
+    rows, found = store.partials([cell.key for cell in cells]), {}
+    for key in rows.index:
+        arrays = store.partial_arrays(key)
+        if arrays is not None:
+            found[key] = Known(arrays["rows"], arrays["logits"], float(rows.seconds[key]))
+    return found
+
+
+def _rivals(store: Store, library: Library, cells: Sequence[Cell]) -> dict:
+    """Answers of prompts of other tasks, and of random ones, that saw all of this task's examples before."""
+    first, asked, found = cells[0], {cell.prompt for cell in cells}, {}
+    there, _ = store.column(first.plm, first.task_digest, first.dtype, first.insertion)
+    for entry in library.prompts(first.plm_id, ("trained", "random")):
+        key = there.get(entry.digest)
+        if key is None or entry.digest in asked or entry.task == first.task:
+            continue
+        try:
+            arrays = store.result_arrays(key)
+        except PtlibError as error:
+            log.warning("not compared with: %s", error)
+            continue
+        if arrays is not None:
+            found[entry.digest] = arrays["logits"]
+    return found
+
+
+def deliver(store: Store, worker: str, cell: Cell | None, parcel: Parcel) -> None:
+    """Keeps what a parcel holds and says so in the queue: a result and the end of its cell are one transaction.
+
+    Raises:
+        StoreError: the cache cannot be written; then nothing was kept and the cell is still the worker's.
+    """
+    if parcel.kind in ("slots", "probe"):
+        with store.write() as db:
+            insert(db, {"slots": "batch_slots", "probe": "probes"}[parcel.kind], {**parcel.row, "created": time.time()})
+    elif parcel.kind == "failed":
+        log.error("%s: %s", cell.words if cell else parcel.key, parcel.error)
+        queue.finish(store, [parcel.key], "failed", parcel.error, worker=worker)
+    elif parcel.kind == "partial":
+        store.put_partial(dict(parcel.row), parcel.arrays)
+        if parcel.row["reason"]:
+            # It was stopped early; another run may want the same cell to the end.
+            queue.finish(store, [parcel.key], worker=worker, seconds=parcel.seconds, examples=parcel.row["n"], device=parcel.row["device"])  # fmt: skip
+    else:
+        row = {**parcel.row, "tensor": store.put_arrays(parcel.arrays), "created": time.time()}
+        queue.finish(store, [parcel.key], seconds=parcel.seconds, examples=parcel.row.get("n"), device=parcel.row["device"], row=row)
