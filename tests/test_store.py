@@ -54,7 +54,7 @@ def test_damage_is_found_said_and_computed_again(store, damage):
 def test_a_failed_transaction_leaves_nothing(store):
     def broken():
         with store.write() as db:
-            db.execute("INSERT INTO runs VALUES ('r', 0, 't', 'me', NULL)")
+            db.execute("INSERT INTO runs (id, created, title, asked_by) VALUES ('r', 0, 't', 'me')")
             raise KeyError("half way")
 
     with pytest.raises(KeyError):

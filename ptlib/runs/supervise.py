@@ -81,11 +81,12 @@ def _ensure(store: Store, lane: Lane, living: set[str]) -> None:
     command += ["--device", device] if device else []
     try:
         (store.folder / "logs").mkdir(exist_ok=True)
-        out = (store.folder / "logs" / "worker.out").open("ab")
+        path = store.folder / "logs" / "worker.out"
+        path.open("ab").close()
     except OSError:
         # A full or read-only disk is no reason to have no worker; what it says is lost.
-        out = open(os.devnull, "ab")
-    with out:
+        path = Path(os.devnull)
+    with path.open("ab") as out:
         # A session of its own: the worker outlives the page that asked for it and ends by itself when idle.
         _started[place] = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                            start_new_session=True)  # fmt: skip

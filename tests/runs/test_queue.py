@@ -68,7 +68,7 @@ def test_cancel_and_resume(store, library, cells):
     run = queue.start(store, cells, "all", "test")
     taken = queue.claim(store, "w")
     queue.cancel(store, run)
-    assert queue.is_cancelled(store, "w")
+    assert set(queue.unwanted(store, "w").values()) == {True}
     queue.release(store, "w")
     item = progress.progress(store, run)
     assert (item.state, item.cancelled) == ("cancelled", len(cells))
@@ -116,7 +116,7 @@ def test_estimate_is_a_guess_before_and_measured_after(store, library, cells):
 
 
 def test_unknown_run(store):
-    for call in (queue.cancel, queue.resume, progress.progress):
+    for call in (queue.cancel, queue.resume, queue.pause, queue.retry, progress.progress):
         with pytest.raises(RunError, match="no run 'absent'"):
             call(store, "absent")
 
@@ -184,7 +184,7 @@ def test_a_pause_counts_neither_in_the_rate_nor_in_the_time_left(store, library)
     queue.claim(store, "w")
     queue.finish(store, [cell.key for cell in cells[:4]])
     with store.write() as db:
-        db.execute("UPDATE run_cells SET started = 1000 + position, finished = 1000.5 + position WHERE state = 'done'")
+        db.execute("UPDATE run_cells SET seconds = 0.5 WHERE state = 'done'")
     queue.cancel(store, run)
     queue.release(store, "w")
     queue.resume(store, run)

@@ -1,13 +1,11 @@
 """Runs that stop early, from the queue to the table, and back to exact."""
 
-import sqlite3
-
 import numpy as np
 import pytest
 
 from ptlib.errors import RunError
 from ptlib.runs import plan, progress, queue, select, tables, until_clear
-from ptlib.store import SCHEMA_VERSION, Store
+from ptlib.store import Store
 from tests.hands import evaluate, work
 
 WIDTH = 0.6
@@ -153,19 +151,3 @@ def test_the_width_follows_the_examples(library, cells):
     found = [default_width(count) for count in (40, 400, 1000, 10_000)]
     assert found == sorted(found, reverse=True)
     assert found[-1] < 0.12
-
-
-def test_a_cache_of_the_first_schema_is_brought_up(store, library, selection, cells):
-    queue.start(store, cells, "all", "test")
-    work(store, library)
-    before = tables.scores(store, library, selection)
-    with sqlite3.connect(store.path) as db:
-        db.executescript(
-            "DROP TABLE partials; DROP TABLE probes; DROP INDEX results_task; ALTER TABLE results DROP COLUMN agreement; "
-            "ALTER TABLE results DROP COLUMN checked; PRAGMA user_version = 1"
-        )
-    found = Store(store.folder)
-    assert tables.scores(found, library, selection).equals(before)
-    with found.read() as db:
-        assert db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
-        assert {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'partials%'")} == {"partials", "partials_task"}
