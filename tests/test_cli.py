@@ -111,7 +111,7 @@ def test_start_does_not_wait_and_cancel_does(capsys):
     code, out, _ = run(capsys, "runs", "cancel", started["id"], "--json")
     assert code == 0
     assert json.loads(out)[0]["state"] in ("cancelled", "done")
-    code, out, _ = run(capsys, "runs", "resume", started["id"], "--json")
+    code, out, _ = run(capsys, "runs", "resume", started["id"], "--wait", "--json")
     assert json.loads(out)[0]["state"] == "done"
 
 

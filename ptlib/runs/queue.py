@@ -191,9 +191,10 @@ def _release(db, worker: str, died: bool, keys: Sequence[str] | None = None, rea
     db.execute(f"UPDATE run_cells SET state = 'cancelled', finished = ? WHERE {mine} AND run_id IN "
                "(SELECT id FROM runs WHERE cancelled IS NOT NULL)", [time.time(), *given])  # fmt: skip
     if died:
-        at = db.execute(f"SELECT run_id, spec FROM run_cells WHERE {mine} AND started IS NOT NULL", given).fetchall()
-        for run_id, cells in _by_run(at).items():
-            note(db, run_id, f"{reason} at {cells[0].words}" + (f" and {len(cells) - 1} more" if len(cells) > 1 else "") + "; queued again")
+        for run_id, cells in _by_run(db.execute(f"SELECT run_id, spec, started FROM run_cells WHERE {mine}", given).fetchall()).items():
+            begun = [cell for cell, started in cells if started is not None]
+            at = f" at {begun[0].words}" if len(begun) == 1 else ""
+            note(db, run_id, f"{reason}{at}; {len(cells)} unfinished cells queued again")
         db.execute(
             f"UPDATE run_cells SET state = 'failed', finished = ?, error = ? WHERE {mine} AND started IS NOT NULL AND attempts >= ?",
             [time.time(), f"{reason} {MAX_ATTEMPTS} times while it was at this cell. See the worker's log in the cache, then retry the "
@@ -204,10 +205,10 @@ def _release(db, worker: str, died: bool, keys: Sequence[str] | None = None, rea
     db.execute(f"UPDATE run_cells SET state = 'queued', worker = NULL, started = NULL WHERE {mine}", given)
 
 
-def _by_run(rows: Sequence) -> dict[str, list[Cell]]:
-    found: dict[str, list[Cell]] = {}
+def _by_run(rows: Sequence) -> dict[str, list[tuple[Cell, float | None]]]:
+    found: dict[str, list[tuple[Cell, float | None]]] = {}
     for row in rows:
-        found.setdefault(row["run_id"], []).append(Cell.from_spec(row["spec"]))
+        found.setdefault(row["run_id"], []).append((Cell.from_spec(row["spec"]), row["started"]))
     return found
 
 

@@ -4,39 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
-import pytest
-
-from ptlib.runs import api, plan, progress, queue, select, supervise, tables
+from ptlib.runs import api, progress, queue, select, supervise, tables
 from ptlib.store import Store
-
-
-@pytest.fixture
-def cells(library):
-    return plan(library, select(library))
-
-
-@pytest.fixture(autouse=True)
-def surroundings(monkeypatch, tiny_library):
-    """Workers read the tiny library; none outlives its test."""
-    monkeypatch.setenv("PTLIB_LIBRARY", str(tiny_library))
-    yield
-    for process in supervise._started.values():
-        process.kill()
-        process.wait()
-    supervise._started.clear()
-    supervise._last.clear()
-
-
-def until(condition, seconds=60):
-    """Waits for a condition; fails the test when it does not come."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    pytest.fail("waited too long")
 
 
 def has_cuda():
@@ -62,7 +32,7 @@ def kill(store):
     return begun
 
 
-def test_kill_in_mid_run_loses_nothing_and_repeats_nothing(store, library, cells, tmp_path):
+def test_kill_in_mid_run_loses_nothing_and_repeats_nothing(store, library, cells, tmp_path, until):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
     until(lambda: progress.progress(store, run).done >= 5)
@@ -87,7 +57,7 @@ def test_kill_in_mid_run_loses_nothing_and_repeats_nothing(store, library, cells
     assert store.results(keys)[columns].sort_index().equals(clean.results(keys)[columns].sort_index())
 
 
-def test_cancel_takes_effect_soon_and_resume_goes_on(store, cells):
+def test_cancel_takes_effect_soon_and_resume_goes_on(store, cells, until):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
     until(lambda: progress.progress(store, run).done >= 1)
@@ -99,7 +69,7 @@ def test_cancel_takes_effect_soon_and_resume_goes_on(store, cells):
     assert api.wait(store, run).state == "done"
 
 
-def test_a_worker_that_does_not_listen_is_ended(store, cells):
+def test_a_worker_that_does_not_listen_is_ended(store, cells, until):
     """The worker is stopped (SIGSTOP), so that it can look up no cancel and answer no SIGTERM."""
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
@@ -112,7 +82,7 @@ def test_a_worker_that_does_not_listen_is_ended(store, cells):
     assert supervise.started_here(store)[0].wait(timeout=10) == -signal.SIGKILL
 
 
-def test_a_worker_that_hangs_is_replaced(store, cells, monkeypatch):
+def test_a_worker_that_hangs_is_replaced(store, cells, monkeypatch, until):
     """It holds the device's lock, so without an end to it no other could start."""
     monkeypatch.setattr(queue, "LEASE_SECONDS", 4)
     run = queue.start(store, cells, "all", "test")
@@ -124,7 +94,7 @@ def test_a_worker_that_hangs_is_replaced(store, cells, monkeypatch):
     assert first.wait(timeout=10) == -signal.SIGKILL
 
 
-def test_a_cancel_while_the_model_is_loaded_needs_no_one_to_watch(store, cells):
+def test_a_cancel_while_the_model_is_loaded_needs_no_one_to_watch(store, cells, until):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
     until(lambda: progress.progress(store, run).running)
@@ -150,7 +120,7 @@ def test_another_program_with_the_number_of_a_dead_worker_is_left_alone(store, c
     other.wait()
 
 
-def test_a_device_that_is_not_here_fails_cells_with_a_sentence(store, cells):
+def test_a_device_that_is_not_here_fails_cells_with_a_sentence(store, cells, until):
     run = queue.start(store, cells[:3], "some", "test")
     supervise.ensure_worker(store, "cuda:7" if not has_cuda() else "mps")
     until(lambda: not progress.progress(store, run).open)
@@ -169,7 +139,7 @@ def test_a_damaged_array_is_computed_again_and_that_is_said(store, library, capl
     assert "damaged" in caplog.text
 
 
-def test_only_one_worker_for_a_device(store, cells):
+def test_only_one_worker_for_a_device(store, cells, until):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
     until(lambda: supervise.workers(store))
@@ -179,7 +149,7 @@ def test_only_one_worker_for_a_device(store, cells):
     api.wait(store, run)
 
 
-def test_a_worker_told_to_end_gives_its_cells_back(store, cells):
+def test_a_worker_told_to_end_gives_its_cells_back(store, cells, until):
     run = queue.start(store, cells, "all", "test")
     supervise.ensure_worker(store)
     until(lambda: progress.progress(store, run).done >= 1)

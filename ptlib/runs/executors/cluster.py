@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from ptlib.store import Store
 log = logging.getLogger("ptlib.worker")
 KILL_SECONDS = 3.0
 """From asking a batch to end to killing its actor."""
-START_SECONDS = 120.0
+REACH_SECONDS = 5.0
 CARRIED = ("PTLIB_LIBRARY", "PTLIB_CACHE", "PTLIB_PLM_MEMORY", "XDG_DATA_HOME")
 """Settings that actors take from here."""
 
@@ -96,19 +97,24 @@ class RayExecutor:
         Raises:
             RunError: it cannot be reached.
         """
-        import ray
-
-        self._ray = ray
         address = os.environ.get("PTLIB_RAY_ADDRESS")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
         if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):
             os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_file(store.folder))
+        if not address:
+            # Ray's own way to say that a node serves this machine alone: everything listens on loopback.
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # Only now: it reads these settings when it is imported.
+        import ray
+
+        self._ray = ray
         root = str(Path(__file__).parents[3])
         carried = {name: os.environ[name] for name in CARRIED if name in os.environ}
         carried |= {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])), "HF_HUB_OFFLINE": "1",
                     "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}  # fmt: skip
+        _check_reachable(address)
         own = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
             ray.init(address=address or "local", namespace="ptlib", log_to_driver=False, logging_level=logging.WARNING,
@@ -199,6 +205,16 @@ class RayExecutor:
             with suppress(Exception):
                 self._ray.kill(actor)
         self._ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Ray itself tries for most of a minute and says little."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
+        except OSError as error:
+            raise RunError("the Ray cluster cannot be reached", where=address, found=error, mend="Check PTLIB_RAY_ADDRESS, and that its head node runs.") from error  # fmt: skip
 
 
 def _share(resources: dict[str, float]) -> dict[str, float]:

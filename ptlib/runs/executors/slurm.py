@@ -29,7 +29,6 @@ log = logging.getLogger("ptlib.worker")
 KILL_SECONDS = 10.0
 """From asking a batch to end to cancelling its job."""
 LOOK_SECONDS = 0.2
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "INTERRUPTED")
 
 
 def job(folder: str) -> None:
@@ -107,7 +106,7 @@ class SlurmExecutor:
 
     def _look(self, number: int, started: Any, place: Path, listen: Callable[[Event], None]) -> bool:
         # Asked before the files are read: what a job wrote before its end is there by then.
-        over = (place / "end").exists() or started.state.split(" ")[0] in ENDED or (started.cluster == "local" and started.done())
+        over = (place / "end").exists() or started.done()
         told = _tell(number, place, listen)
         asked = self._asked.get(number)
         if not over:
