@@ -52,7 +52,7 @@ lint() {
 
 dashboard() {
   mkdir -p -m 700 cache
-  exec "$venv/bin/python" -m streamlit run dashboard/app.py --server.address 127.0.0.1 "$@"
+  exec "$venv/bin/python" -m dashboard.serve "$@"
 }
 
 usage() {

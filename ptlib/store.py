@@ -128,7 +128,7 @@ class Store:
                 version = db.execute("PRAGMA user_version").fetchone()[0]
                 _migrate(db, version)
         except OSError as error:
-            raise _unusable("written", self.folder, error) from error
+            raise unusable("written", self.folder, error) from error
         if version > SCHEMA_VERSION:
             raise StoreError("the cache was made by a newer version", where=self.path, found=f"schema {version}",
                              expected=f"schema {SCHEMA_VERSION}", mend="Update, or name another folder in PTLIB_CACHE.")  # fmt: skip
@@ -143,7 +143,7 @@ class Store:
             db.execute("PRAGMA synchronous = NORMAL")
             yield db
         except sqlite3.Error as error:
-            raise _unusable(use, self.folder, error) from error
+            raise unusable(use, self.folder, error) from error
         finally:
             # Closing rolls back a transaction that did not come to its end.
             if db is not None:
@@ -218,7 +218,7 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write_whole(path, data)
         except OSError as error:
-            raise _unusable("written", self.folder, error) from error
+            raise unusable("written", self.folder, error) from error
         return digest
 
     def arrays(self, digest: str) -> dict[str, np.ndarray]:
@@ -236,7 +236,7 @@ class Store:
         except FileNotFoundError as error:
             raise Damaged("a stored array is missing", where=path, mend="Run its cells again.") from error
         except OSError as error:
-            raise _unusable("read", path, error) from error
+            raise unusable("read", path, error) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise Damaged("a stored array was damaged", where=path, expected="the bytes its name stands for",
                           mend="Run its cells again; the damaged result is dropped.")  # fmt: skip
@@ -300,7 +300,8 @@ TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 """What may pass without anybody changing names: the disk is full or read only for now."""
 
 
-def _unusable(use: str, place: Path, error: Exception) -> StoreError:
+def unusable(use: str, place: Path, error: Exception) -> StoreError:
+    """The sentence for a cache that cannot be used."""
     found = StoreError(f"the cache cannot be {use}", where=place, found=error,
                       mend="Make the folder writable, free disk space, or name another one in PTLIB_CACHE.")  # fmt: skip
     found.transient = not isinstance(error, OSError) or error.errno in TRANSIENT

@@ -45,6 +45,11 @@ WORDS = [
 
 @pytest.fixture(scope="session")
 def tiny_plm_folder(tmp_path_factory) -> Path:
+    """The tiny PLM in a library's folder."""
+    return make_tiny_plm(tmp_path_factory.mktemp("library") / "plms" / "tiny-1")
+
+
+def make_tiny_plm(folder: Path) -> Path:
     """A RoBERTa of 3 layers, hidden 32, random weights, with a word-level tokenizer, saved as transformers saves it."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -52,7 +57,6 @@ def tiny_plm_folder(tmp_path_factory) -> Path:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("library") / "plms" / "tiny-1"
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     vocabulary = {word: number for number, word in enumerate([*special, *WORDS])}
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))

@@ -96,7 +96,7 @@ def test_installs_once_again_when_requirements_change_and_passes_options_on(plac
     assert run(root, tools, "--server.port", "8600", where=tmp_path).returncode == 0
     first = calls.read_text()
     assert "pip install" in first
-    assert "streamlit run dashboard/app.py --server.address 127.0.0.1 --server.port 8600" in first
+    assert "-m dashboard.serve --server.port 8600" in first
     calls.unlink()
     run(root, tools)
     assert "pip install" not in calls.read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -43,12 +43,7 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """sha256 (hex) of contents only, so that two names of one thing share a result."""
-        story = {"kind": self.kind, "version": VERSIONS[self.kind], "plm": self.plm, "prompt": self.prompt,
-                 "insertion": self.insertion, "dtype": self.dtype, "task": self.task_digest}  # fmt: skip
-        if self.kind == "score" and self.dtype != "float32":
-            # Doubtful answers are taken from single precision.
-            story["checked"] = True
-        return hashlib.sha256(json.dumps(story, sort_keys=True).encode()).hexdigest()
+        return hasher(self.kind, self.plm, self.insertion, self.dtype, self.task_digest)(self.prompt)
 
     @property
     def batch(self) -> str:
@@ -71,6 +66,32 @@ class Cell:
     def from_spec(cls, text: str) -> Cell:
         """The cell from its JSON."""
         return cls(**json.loads(text))
+
+
+def hasher(kind: Kind, plm: str, insertion: str, dtype: str, task_digest: str) -> Callable[[str], str]:
+    """Prompt digest -> key, of cells that share everything else."""
+    story = {
+        "kind": kind,
+        "version": VERSIONS[kind],
+        "plm": plm,
+        "prompt": "?",
+        "insertion": insertion,
+        "dtype": dtype,
+        "task": task_digest,
+    }
+    if kind == "score" and dtype != "float32":
+        # Doubtful answers are taken from single precision.
+        story["checked"] = True
+    first, last = json.dumps(story, sort_keys=True).split('"?"')
+    begun = hashlib.sha256(first.encode())
+    rest = f'"{last}'.encode()
+
+    def key(prompt: str) -> str:
+        total = begun.copy()
+        total.update(f'"{prompt}'.encode() + rest)
+        return total.hexdigest()
+
+    return key
 
 
 @dataclass(frozen=True)
@@ -149,29 +170,54 @@ def check_seeds(library: Library, plm: str, seeds: Sequence[int] | None) -> None
                        expected=f"seeds {', '.join(str(seed) for seed in sorted(here - {None}))}")  # fmt: skip
 
 
+class Grid:
+    """Every prompt of a selection on every task of it, task by task: row ``task * prompts + prompt``. Cells are made when they
+    are asked for; their keys are there."""
+
+    def __init__(self, library: Library, selection: Selection) -> None:
+        """Raises PtlibError: an unknown PLM, prompt or task, or unreadable data."""
+        self.selection, self.plm = selection, library.plm(selection.plm)
+        known = {entry.name: entry for entry in library.entries}
+        self.entries = [_entry(library, name, selection, known) for name in selection.prompts]
+        self.insertions = [_insertion(selection, entry, self.plm) for entry in self.entries]
+        self.digests = [entry.digest if entry else "" for entry in self.entries]
+        self.types = [library.task(name).type for name in selection.tasks]
+        self.task_digests = [
+            library.task(name).for_family(self.plm.family).digest(selection.split, selection.limit) for name in selection.tasks
+        ]
+        self.keys: list[str] = []
+        for digest in self.task_digests:
+            make = {way: hasher("score", self.plm.fingerprint, way, selection.dtype, digest) for way in set(self.insertions)}
+            self.keys += [make[way](prompt) for way, prompt in zip(self.insertions, self.digests, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def cell(self, row: int) -> Cell:
+        """One cell."""
+        task, prompt = divmod(row, len(self.entries))
+        entry, chosen = self.entries[prompt], self.selection
+        found = Cell("score", self.plm.id, self.plm.fingerprint, self.digests[prompt], entry.name if entry else "", self.insertions[prompt], chosen.dtype,
+                     chosen.tasks[task], self.task_digests[task], chosen.split, chosen.limit)  # fmt: skip
+        found.__dict__["key"] = self.keys[row]
+        return found
+
+
 def score_cells(library: Library, selection: Selection) -> list[Cell]:
     """Every prompt on every task, ordered by task.
 
     Raises:
         PtlibError: an unknown PLM, prompt or task, or unreadable data.
     """
-    plm = library.plm(selection.plm)
-    entries = [_entry(library, name, selection) for name in selection.prompts]
-    cells = []
-    for name in selection.tasks:
-        task = library.task(name).for_family(plm.family)
-        digest = task.digest(selection.split, selection.limit)
-        for entry in entries:
-            cells.append(Cell("score", plm.id, plm.fingerprint, entry.digest if entry else "", entry.name if entry else "",
-                              _insertion(selection, entry, plm), selection.dtype, name, digest, selection.split,
-                              selection.limit))  # fmt: skip
-    return cells
+    grid = Grid(library, selection)
+    return [grid.cell(row) for row in range(len(grid))]
 
 
 def stimulation_cells(library: Library, selection: Selection) -> list[Cell]:
     """One stimulation for every prompt of the selection; "no prompt" has none."""
     plm = library.plm(selection.plm)
-    entries = [_entry(library, name, selection) for name in selection.prompts if name]
+    known = {entry.name: entry for entry in library.entries}
+    entries = [_entry(library, name, selection, known) for name in selection.prompts if name]
     return [Cell("stimulation", plm.id, plm.fingerprint, entry.digest, entry.name, _insertion(selection, entry, plm), selection.dtype)
             for entry in entries]  # fmt: skip
 
@@ -185,10 +231,10 @@ def _insertion(selection: Selection, entry: PromptEntry | None, plm: PlmInfo) ->
     return selection.insertion or (entry.insertion if entry else family_insertions(plm.family)[0])
 
 
-def _entry(library: Library, name: str, selection: Selection) -> PromptEntry | None:
+def _entry(library: Library, name: str, selection: Selection, known: Mapping[str, PromptEntry]) -> PromptEntry | None:
     if not name:
         return None
-    entry = library.prompt(name)
+    entry = known[name] if name in known else library.prompt(name)
     if entry.plm_id != selection.plm:
         raise RunError(f"the prompt {name} was trained for another PLM", where="selection", found=entry.plm_id,
                        expected=selection.plm, mend="Choose its own PLM.")  # fmt: skip

@@ -9,15 +9,16 @@ import pandas as pd
 
 from ptlib.library import Library
 from ptlib.neurons.states import States, from_arrays, stack
-from ptlib.runs.plan import Cell, Selection, score_cells, stimulation_cells
+from ptlib.runs.plan import Cell, Grid, Selection, stimulation_cells
 from ptlib.runs.queue import done_keys
+from ptlib.runs.snapshot import Snapshot
 from ptlib.store import Damaged, Store
 
 NO_PROMPT = "no prompt"
 COLUMNS = ["key", "plm", "prompt", "source", "source_type", "target", "target_type", "seed", "insertion", "kind"]
 
 
-def scores(store: Store, library: Library, selection: Selection) -> pd.DataFrame:
+def scores(store: Store, library: Library, selection: Selection, snapshot: Snapshot | None = None) -> pd.DataFrame:
     """One row a cell of the selection, missing ones with NaN.
 
     Columns: key, plm, prompt (unique name), source (its task), source_type, target, target_type, seed, insertion, kind
@@ -26,39 +27,51 @@ def scores(store: Store, library: Library, selection: Selection) -> pd.DataFrame
     looks), total (examples it would see), relative (value over the score of the target's own prompt of the same seed; for
     baselines over the mean of its own prompts).
     """
-    cells = score_cells(library, selection)
-    entries = {entry.name: entry for entry in library.prompts(selection.plm)}
-    rows = []
-    for cell in cells:
-        entry = entries.get(cell.prompt_name)
-        source, kind = (entry.task, entry.kind) if entry else ("", "none")
-        if kind == "trained":
-            kind = "own" if source == cell.task else "zero-shot"
-        rows.append({"key": cell.key, "plm": cell.plm_id, "prompt": cell.prompt_name or NO_PROMPT, "source": source,
-                     "source_type": entry.type if entry else "none", "target": cell.task,
-                     "target_type": library.task(cell.task).type, "seed": entry.seed if entry else None,
-                     "insertion": cell.insertion, "kind": kind})  # fmt: skip
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    keys = [cell.key for cell in cells]
-    found = store.results(keys).assign(stopped="").assign(total=lambda rows: rows["n"])
-    partial = store.partials(keys).rename(columns={"reason": "stopped"})
-    partial = partial[(partial.stopped != "") & ~partial.index.isin(found.index)]
-    columns = ["metric", "value", "n", "ci_low", "ci_high", "seconds", "device", "created", "stopped", "total"]
-    table = table.join(pd.concat([part[columns] for part in (found, partial) if len(part)] or [found[columns]]), on="key")
-    numbers = ["value", "n", "ci_low", "ci_high", "total"]
-    table[numbers] = table[numbers].astype(float)
-    table["stopped"] = table["stopped"].fillna("")
-    table["relative"] = _relative(table)
+    return scores_of(Grid(library, selection), snapshot or _read(store))
+
+
+def _read(store: Store) -> Snapshot:
+    found = Snapshot(store)
+    found.refresh()
+    return found
+
+
+def scores_of(grid: Grid, snapshot: Snapshot) -> pd.DataFrame:
+    """The same of cells that are known already."""
+    count, tasks = len(grid.entries), len(grid.selection.tasks)
+    trained = np.array([entry is not None and entry.kind == "trained" for entry in grid.entries], dtype=bool)
+    sources = [entry.task if entry else "" for entry in grid.entries]
+    own = trained & (np.array(sources, dtype=object)[None] == np.array(grid.selection.tasks, dtype=object)[:, None])
+    kinds = np.array([entry.kind if entry else "none" for entry in grid.entries], dtype=object)
+    kinds = np.where(own, "own", np.where(trained, "zero-shot", kinds))
+
+    def by_prompt(values: Sequence[object]) -> np.ndarray:
+        return np.tile(np.array(values, dtype=object), tasks)
+
+    def by_task(values: Sequence[object]) -> np.ndarray:
+        return np.repeat(np.array(values, dtype=object), count)
+
+    static = {"key": grid.keys, "plm": grid.plm.id, "prompt": by_prompt([entry.name if entry else NO_PROMPT for entry in grid.entries]),
+              "source": by_prompt(sources), "source_type": by_prompt([entry.type if entry else "none" for entry in grid.entries]),
+              "target": by_task(grid.selection.tasks), "target_type": by_task(grid.types),
+              "seed": pd.Series(by_prompt([entry.seed if entry else None for entry in grid.entries]), dtype=float),
+              "insertion": by_prompt(grid.insertions), "kind": kinds.ravel()}  # fmt: skip
+    table = pd.concat([pd.DataFrame(static, columns=COLUMNS), snapshot.frame(grid.keys)], axis=1)
+    table["relative"] = _relative(grid, table["value"].to_numpy().reshape(tasks, count), own, trained).ravel()
     return table
 
 
-def _relative(table: pd.DataFrame) -> pd.Series:
-    own = table[table.kind == "own"]
-    by_seed = own.set_index(["target", "seed"])["value"].to_dict()
-    by_target = own.groupby("target")["value"].mean().to_dict()
-    base = [by_seed.get((row.target, row.seed), np.nan) if row.kind in ("own", "zero-shot") else by_target.get(row.target, np.nan)
-            for row in table.itertuples()]  # fmt: skip
-    return table["value"] / np.asarray(base, dtype=float)
+def _relative(grid: Grid, values: np.ndarray, own: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """(tasks, prompts): over the own prompt of the same seed; for baselines over the mean of the own prompts."""
+    seeds = {seed: place for place, seed in enumerate(dict.fromkeys(entry.seed if entry else None for entry in grid.entries))}
+    seed = np.array([seeds[entry.seed if entry else None] for entry in grid.entries], dtype=int)
+    by_seed = np.full((len(values), len(seeds)), np.nan)
+    tasks, prompts = np.nonzero(own)
+    by_seed[tasks, seed[prompts]] = values[tasks, prompts]
+    there = own & np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by_target = np.where(there, values, 0).sum(axis=1) / there.sum(axis=1)
+        return values / np.where(trained[None], by_seed[:, seed], by_target[:, None])
 
 
 def best_sources(table: pd.DataFrame) -> pd.DataFrame:
@@ -79,12 +92,11 @@ def best_sources(table: pd.DataFrame) -> pd.DataFrame:
 
 def score_matrix(table: pd.DataFrame, prompts: Sequence[str], tasks: Sequence[str], column: str = "value") -> np.ndarray:
     """(prompts, tasks) float64, NaN where missing, rows by unique prompt name."""
-    row = {name: place for place, name in enumerate(prompts)}
-    place = {name: number for number, name in enumerate(tasks)}
-    found = np.full((len(row), len(place)), np.nan)
-    for prompt, target, value in zip(table["prompt"], table["target"], table[column], strict=True):
-        if prompt in row and target in place:
-            found[row[prompt], place[target]] = value
+    found = np.full((len(prompts), len(tasks)), np.nan)
+    row = pd.Index(prompts).get_indexer(table["prompt"])
+    place = pd.Index(tasks).get_indexer(table["target"])
+    here = (row >= 0) & (place >= 0)
+    found[row[here], place[here]] = table[column].to_numpy(dtype=float)[here]
     return found
 
 

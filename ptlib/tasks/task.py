@@ -104,7 +104,7 @@ class Task:
         Raises:
             TaskError: no such split, a limit below 1, or a file, row or label that cannot be used.
         """
-        return _read(self, split, limit, self._version(split, limit))
+        return _read(self, split, limit, self.version(split, limit))
 
     def digest(self, split: str, limit: int | None = None) -> str:
         """sha256 (hex) of all that decides the score: texts, labels, label words, metric, split and limit.
@@ -112,14 +112,15 @@ class Task:
         Raises:
             TaskError: as :meth:`read`.
         """
-        return _digest(self, split, limit, self._version(split, limit))
+        return _digest(self, split, limit, self.version(split, limit))
 
     def here(self, split: str) -> bool:
         """Whether the split's data can be read without a network."""
         place = self.splits.get(split)
         return place is not None and (place.is_file() if isinstance(place, Path) else place.here())
 
-    def _version(self, split: str, limit: int | None) -> tuple[int, int] | None:
+    def version(self, split: str, limit: int | None = None) -> tuple[int, int] | None:
+        """What tells cheaply that a split's file changed. Raises TaskError for a split or limit that cannot be."""
         if split not in self.splits:
             raise TaskError(f"no split {split!r}", where=self.source, found=f"{sorted(self.splits)}",
                             mend="Name the split's file under [splits].")  # fmt: skip
