@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any
 
 import streamlit as st
 from loky import ProcessPoolExecutor
+
+from dashboard import data
 
 KEEP = 128
 LOOK_SECONDS = 0.5
@@ -54,23 +56,38 @@ def background() -> Background:
     return Background()
 
 
-def found(key: str, what: str, work: Callable[..., Any], *args: Any, **options: Any) -> Any | None:
-    """The result, or None while it is being computed; then a line says so and the page draws itself again when it is
-    there."""
+def found(key: str, what: str, work: Callable[..., Any], *args: Any, name: Hashable = None, **options: Any) -> Any | None:
+    """The result, or None while it is being computed; then a line says so and the page draws itself again when it is there.
+
+    ``name``: where the same question is asked of data that a run is adding to, its last answer stands until the next one is
+    there, and one at a time is computed.
+    """
+    known = st.session_state.setdefault("answers", {}) if name else {}
+    running, answer = known.get(name, (None, None))
+    if running is not None and running.done() and not running.exception():
+        answer = running.result()
+    if answer is not None and running is not None and not running.done():
+        return answer
     future = background().get(key, work, *args, **options)
     if future.done():
         try:
-            return future.result()
+            result = future.result()
         except BaseException:
             background().forget(key)
             raise
+        if name:
+            known[name] = (None, result)
+        return result
+    if name:
+        known[name] = (future, answer)
+        if answer is not None and data.busy():
+            return answer
     started = time.monotonic()
 
-    @st.fragment(run_every=LOOK_SECONDS)
     def waiting() -> None:
         if future.done():
             st.rerun()
         st.caption(f"Computing {what} ({time.monotonic() - started:.0f} s)")
 
-    waiting()
+    st.fragment(waiting, run_every=LOOK_SECONDS)()
     return None

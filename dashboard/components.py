@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable
 
 import pandas as pd
@@ -15,10 +14,12 @@ from dashboard import data, export
 from dashboard.selection import View, image_format
 from dashboard.theme import alt_text
 from ptlib.errors import PtlibError
-from ptlib.runs import Cell, progress, queue, supervise, until_clear
+from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_clear
 
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
+TITLE = "Prompt transfer"
+ENGINES = {"local": "this machine", "ray": "Ray", "slurm": "Slurm"}
 
 
 def plain(text: object) -> str:
@@ -43,6 +44,16 @@ def guard(body: Callable[[], None]) -> None:
 def count(number: int, what: str) -> str:
     """ "1 seed", "3 seeds"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def live_status(view: View) -> None:
+    """The status line, drawn anew while a run is open."""
+
+    def line() -> None:
+        lacking = data.missing(view)
+        status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
+
+    live(line)
 
 
 def status(view: View, missing: int, total: int, stopped: int = 0) -> None:
@@ -101,27 +112,43 @@ def run_panel(view: View, missing: list[Cell], what: str = "cells", stopped: lis
     if missing and not view.plm.here:
         without_weights(view)
         return
-    running = [item for item in progress.all_progress(data.store()) if item.open]
-    if running:
-        _watch(running[0].run_id)
+    if data.open_runs():
+        _watch()
         return
+    title_of(None)
     if missing:
         _offer(view, missing, what)
     if stopped and view.plm.here:
         _finish(view, stopped)
 
 
-def _start(view: View, cells: list[Cell], title: str) -> None:
-    queue.start(data.store(), cells, title, "dashboard")
+def title_of(item: progress.Progress | None) -> None:
+    """The browser tab's title: how far the run is."""
+    st.set_page_config(page_title=TITLE if item is None else f"{item.ended / item.total:.0%} · {TITLE}")
+
+
+def live(part: Callable[[], None]) -> None:
+    """A part of a page that is drawn anew while a run is open, without a run of the whole page, and not at all otherwise."""
+    st.fragment(lambda: guard(part), run_every=REDRAW_SECONDS if data.busy() else None)()
+
+
+def _start(view: View, cells: list[Cell], title: str, engine: str = "local") -> None:
+    queue.start(data.store(), cells, title, "dashboard", engine=engine)
     supervise.ensure_worker(data.store())
+    data.changed()
     st.rerun()
+
+
+def engines() -> list[str]:
+    """Engines that can be chosen here: this machine, and those whose package is installed."""
+    return [engine for engine in ENGINES if executors.here(engine)]
 
 
 def _offer(view: View, missing: list[Cell], what: str) -> None:
     cost = data.estimate(view, missing)
     basis = "measured on this PLM" if cost.measured else "a rough guess; nothing was measured on this PLM yet"
     left, right = st.columns([1, 2], vertical_alignment="center")
-    early = False
+    early, engine = False, "local"
     with right:
         st.markdown(f"{cost.cells} cells, {cost.examples:,} examples, about {minutes(cost.seconds)} on one worker ({basis}).")
         if what == "cells":
@@ -131,9 +158,15 @@ def _offer(view: View, missing: list[Cell], what: str) -> None:
                 "prompt cannot be the task's best source any more, or is certainly below the random prompts. Cells stopped early are marked "
                 "and can be finished exactly later; nothing is read twice.",
             )  # fmt: skip
-    if left.button(f"Run missing {what}", type="primary", key="run-missing", width="stretch"):
+    with left:
+        if len(engines()) > 1:
+            engine = st.segmented_control("Run on", engines(), format_func=ENGINES.get, default="local", key="engine", required=True,
+                                          help="This machine's devices, a Ray cluster (PTLIB_RAY_ADDRESS, or one started here) or Slurm jobs "
+                                          "(PTLIB_SLURM). The run, its progress and its results are the same.")  # fmt: skip
+        pressed = st.button(f"Run missing {what}", type="primary", key="run-missing", width="stretch")
+    if pressed:
         cells = until_clear(data.library(), missing) if early else missing
-        _start(view, cells, f"{view.plm.id}: {len(missing)} cells{', until clear' if early else ''}")
+        _start(view, cells, f"{view.plm.id}: {len(missing)} cells{', until clear' if early else ''}", engine)
 
 
 def _finish(view: View, stopped: list[Cell]) -> None:
@@ -145,26 +178,73 @@ def _finish(view: View, stopped: list[Cell]) -> None:
                    f"{total - seen:,} examples are left.")  # fmt: skip
 
 
-def _watch(run_id: str) -> None:
-    @st.fragment(run_every=1.0)
+def _watch() -> None:
     def panel() -> None:
-        supervise.keep_going(data.store())
-        item = progress.progress(data.store(), run_id)
-        if not item.open:
+        data.keep_going()
+        items = data.open_runs()
+        if not items:
             st.rerun()
-        left = "time left unknown yet" if item.seconds_left is None else f"about {minutes(item.seconds_left)} left"
-        bar, button = st.columns([5, 1], vertical_alignment="center")
-        bar.progress((item.done + item.failed + item.cancelled) / item.total,
-                     f"{plain(item.title)}, {item.done} done · {item.rate:.1f} cells/s · {left}"
-                     + (f" · {item.failed} failed" if item.failed else ""))  # fmt: skip
-        if button.button("Cancel", key=f"cancel-{run_id}", width="stretch"):
-            queue.cancel(data.store(), run_id)
-        seen = st.session_state.get("drawn", (None, 0, 0.0))
-        if seen[0] == run_id and item.done > seen[1] and time.monotonic() - seen[2] > REDRAW_SECONDS:
+        # The one that is worked at; of several the newest.
+        item = next((one for one in items if one.state == "running"), items[0])
+        title_of(item)
+        run_bar(item, len(items))
+        troubles()
+        if st.session_state.get("watched", item.state) != item.state:
+            st.session_state["watched"] = item.state
             st.rerun()
+        st.session_state["watched"] = item.state
 
-    st.session_state["drawn"] = (run_id, progress.progress(data.store(), run_id).done, time.monotonic())
-    panel()
+    st.session_state.pop("watched", None)
+    st.fragment(lambda: guard(panel), run_every=data.look_seconds())()
+
+
+def run_bar(item: progress.Progress, of: int = 1) -> None:
+    """One open run: how far, how fast, how long still, what it is at, and the buttons that hold or end it."""
+    bar, hold, stop = st.columns([6, 1, 1], vertical_alignment="center")
+    bar.progress(item.ended / item.total, f"{plain(item.title)} · {item.done} of {item.total} done"
+                 + (f" · {item.failed} failed" if item.failed else "") + (f" · {of} runs open" if of > 1 else ""))  # fmt: skip
+    bar.caption(speed(item))
+    paused = item.state == "paused"
+    hold.button("Resume" if paused else "Pause", key=f"hold-{item.run_id}", width="stretch", on_click=change,
+                args=(queue.resume if paused else queue.pause, item.run_id))  # fmt: skip
+    stop.button("Cancel", key=f"cancel-{item.run_id}", width="stretch", on_click=change, args=(queue.cancel, item.run_id))
+
+
+def speed(item: progress.Progress) -> str:
+    """Rate, time left with its uncertainty, what is at hand and what comes first, in words."""
+    if item.state == "paused":
+        return "Paused: nothing of it is evaluated until it is resumed."
+    parts = []
+    if item.rate:
+        parts.append(f"{item.rate:.1f} cells/s · {item.examples_rate:,.0f} examples/s")
+    if item.open:
+        parts.append("time left unknown yet" if item.seconds_left is None else f"about {left(item)} left")
+    if item.ahead:
+        parts.append(f"{item.ahead} cells of other runs come first")
+    if item.doing:
+        parts.append("now " + plain("; ".join(item.doing)))
+    if item.engine != "local":
+        parts.append(f"on {ENGINES[item.engine]}")
+    return " · ".join(parts) or "waiting for a worker"
+
+
+def left(item: progress.Progress) -> str:
+    """Time left with half the width of its 95 % interval."""
+    low, high = max(0.0, item.seconds_left - item.seconds_spread), item.seconds_left + item.seconds_spread
+    return minutes(item.seconds_left) + (f" ({minutes(low)} to {minutes(high)})" if high - low > 0.2 * item.seconds_left + 1 else "")
+
+
+def change(what: Callable, run_id: str, *more: object) -> None:
+    """A button of a run was pressed."""
+    what(data.store(), run_id, *more)
+    data.changed()
+    supervise.keep_going(data.store())
+
+
+def troubles() -> None:
+    """What hinders workers, a sentence each."""
+    for _, sentence in lane.troubles(data.store().folder):
+        st.error(plain(sentence))
 
 
 def p_value(p: float) -> str:

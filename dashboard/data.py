@@ -1,25 +1,40 @@
-"""What pages read: the library, the store, and tables of both. Reads only; nothing here computes a model."""
+"""What pages read: the library, the store, and tables of both. Reads only; nothing here computes a model.
+
+Tables are shared by all sessions: pages never change them in place.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from typing import NamedTuple
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dashboard.kept import kept
+from ptlib.errors import PtlibError
 from ptlib.library import Library
 from ptlib.neurons.states import States, from_arrays
 from ptlib.plms import PlmInfo
 from ptlib.published import scores as imported
-from ptlib.runs import Cell, plan, precision, tables
+from ptlib.runs import Cell, precision, progress, stimulation_cells, supervise, tables
 from ptlib.runs.estimate import Estimate
 from ptlib.runs.estimate import estimate as estimated
+from ptlib.runs.plan import Grid, Selection
+from ptlib.runs.snapshot import Snapshot
 from ptlib.runs.study import Study, load_study
 from ptlib.store import Store
 
 log = logging.getLogger("ptlib.dashboard")
+LIBRARY_SECONDS = 30.0
+OPEN_SECONDS = 0.5
+"""How long the answer to what is running may be old."""
+LOOK_SECONDS, PAUSED_SECONDS = 1.0, 5.0
 
 
 @st.cache_resource
@@ -28,15 +43,123 @@ def store() -> Store:
     return Store()
 
 
-@st.cache_resource(ttl=30)
+class Shelf:
+    """The library, looked at again now and then; the same object as long as nothing changed, so that what was made of it lasts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._library: Library | None = None
+        self._read = 0.0
+        self.version = 0
+
+    def library(self) -> Library:
+        """The library. Raises PtlibError when it cannot be read."""
+        if self._library is None or time.monotonic() - self._read > LIBRARY_SECONDS:
+            with self._lock:
+                if self._library is None or time.monotonic() - self._read > LIBRARY_SECONDS:
+                    found = Library.open()
+                    if self._library is None or not _alike(found, self._library):
+                        self._library = found
+                        self.version += 1
+                    self._read = time.monotonic()
+        return self._library
+
+
+def _alike(one: Library, other: Library) -> bool:
+    return (one.entries == other.entries and dict(one.plms) == dict(other.plms) and list(one.tasks.items()) == list(other.tasks.items())
+            and one.refused == other.refused and dict(one.flags) == dict(other.flags) and one.published.equals(other.published))  # fmt: skip
+
+
+@st.cache_resource
+def _shelf() -> Shelf:
+    return Shelf()
+
+
 def library() -> Library:
     """The shelf, read again after half a minute."""
-    return Library.open()
+    return _shelf().library()
+
+
+@st.cache_resource
+def snapshot() -> Snapshot:
+    """The store's scores in memory."""
+    return Snapshot(store())
+
+
+def of_library(key: Hashable, make: Callable[[], Any]) -> Any:
+    """Something made of the library, kept as long as that is the same."""
+    library()
+    return kept().get(("of library", key), _shelf().version, make)
+
+
+def open_runs() -> list[progress.Progress]:
+    """Runs with anything still to come, newest first; asked once for all sessions."""
+    return kept().get("open runs", int(time.monotonic() / OPEN_SECONDS), lambda: progress.open_runs(store()))
+
+
+def changed() -> None:
+    """Says that this session started or changed a run: what is kept of runs is asked anew."""
+    kept().forget("open runs")
+    kept().forget("all runs")
+
+
+def all_runs(most: int) -> list[progress.Progress]:
+    """The latest runs, newest first; asked once for all sessions."""
+    return kept().get("all runs", int(time.monotonic()), lambda: progress.all_progress(store(), most))
+
+
+def busy() -> bool:
+    """Whether anything is queued or running, and not held by a pause."""
+    return any(item.state != "paused" for item in open_runs())
+
+
+def look_seconds() -> float | None:
+    """How often a page looks at runs: not at all where none is open, seldom where all are paused."""
+    return LOOK_SECONDS if busy() else PAUSED_SECONDS if open_runs() else None
+
+
+def keep_going() -> None:
+    """Workers are there and cancels take effect; once a second for all sessions."""
+    kept().get("keep going", int(time.monotonic()), lambda: supervise.keep_going(store()))
+
+
+def workers() -> list[dict]:
+    """Living workers; asked once for all sessions."""
+    return kept().get("workers", int(time.monotonic()), lambda: supervise.workers(store()))
+
+
+def _keep(key: Hashable, version: Hashable, make: Callable[[], Any], lag: bool = True) -> Any:
+    return kept().get(key, version, make, may_lag=lag and busy())
+
+
+def _versions(selection: Selection) -> tuple:
+    """What tells that the selection's cells are others now: the library and the tasks' data."""
+    shelf = library()
+    return (_shelf().version, *(_version(shelf, name, selection) for name in selection.tasks))
+
+
+def _version(shelf: Library, name: str, selection: Selection) -> object:
+    try:
+        return shelf.task(name).version(selection.split, selection.limit)
+    except PtlibError:
+        return None
+
+
+def grid(selection: Selection) -> Grid:
+    """The selection's scores as cells. Raises PtlibError as :class:`ptlib.runs.plan.Grid`."""
+    return _keep(("grid", selection), _versions(selection), lambda: Grid(library(), selection), lag=False)
+
+
+def stimulations(selection: Selection) -> list[Cell]:
+    """The selection's stimulations as cells."""
+    return _keep(("stimulations", selection), _versions(selection), lambda: stimulation_cells(library(), selection), lag=False)
 
 
 def precision_tests(plm: PlmInfo) -> list[precision.Tested]:
     """What is known of the PLM's precisions here."""
-    return precision.tested(store(), plm.fingerprint) if plm.here else []
+    if not plm.here:
+        return []
+    return _keep(("precision", plm.fingerprint), int(time.monotonic() / 5), lambda: precision.tested(store(), plm.fingerprint))
 
 
 class Missing(NamedTuple):
@@ -52,10 +175,25 @@ def missing(view) -> Missing:
     """All cells of the selection and those without a result; of published results nothing can be run."""
     if view.published:
         return Missing(int(scores(view)["kind"].isin(["own", "zero-shot"]).sum()), [], [])
-    cells = plan(library(), view.selection)
-    stopped = tables.stopped(store(), cells)
-    known = {cell.key for cell in stopped}
-    return Missing(len(cells), [cell for cell in tables.missing(store(), cells) if cell.key not in known], stopped)
+    version = (snapshot().refresh(), _versions(view.selection))
+    return _keep(("missing", view.selection), version, lambda: _missing(view.selection))
+
+
+def _missing(selection: Selection) -> Missing:
+    found, quick = grid(selection), stimulations(selection)
+    whole, early, _ = snapshot().state(found.keys)
+    there, _, _ = snapshot().state([cell.key for cell in quick])
+    lacking = [cell for cell, has in zip(quick, there, strict=True) if not has]
+    lacking += [found.cell(row) for row in np.flatnonzero(~whole & ~early)]
+    return Missing(len(found) + len(quick), lacking, [found.cell(row) for row in np.flatnonzero(early)])
+
+
+def missing_stimulations(view) -> list[Cell]:
+    """Stimulations of the selection that are not there."""
+    snapshot().refresh()
+    cells = stimulations(view.selection)
+    there, _, _ = snapshot().state([cell.key for cell in cells])
+    return [cell for cell, has in zip(cells, there, strict=True) if not has]
 
 
 def seen_of(stopped: list[Cell]) -> tuple[int, int]:
@@ -68,39 +206,75 @@ def scores(view) -> pd.DataFrame:
     """Tidy scores of the selection; see :func:`ptlib.runs.tables.scores`."""
     if view.published:
         return imported.scores(library(), view.plm.id, view.tasks, view.sources)
-    return tables.scores(store(), library(), view.selection)
+    version = (snapshot().refresh(), _versions(view.selection))
+    return _keep(("scores", view.selection), version, lambda: tables.scores_of(grid(view.selection), snapshot()))
+
+
+def derived(view, name: Hashable, make: Callable[[pd.DataFrame], Any]) -> Any:
+    """Something made of the selection's scores, kept as long as they are the same."""
+    table = scores(view)
+    if view.published:
+        return make(table)
+    return _keep(("derived", name, view.selection), id(table), lambda: (make(table), table))[0]
 
 
 def study(view) -> Study:
     """Arrays of the selection's tasks with their own prompts."""
     both = [name for name in view.tasks if name in view.sources]
-    return load_study(
-        store(),
-        library(),
-        view.plm.id,
-        tasks=both,
-        seeds=view.seeds,
-        limit=view.limit,
-        published=view.published,
-        insertion=view.selection.insertion,
-        dtype=view.selection.dtype,
-    )
+    chosen = {"tasks": both, "seeds": view.seeds, "limit": view.limit, "published": view.published,
+              "insertion": view.selection.insertion, "dtype": view.selection.dtype}  # fmt: skip
+    version = (snapshot().refresh(), _versions(view.selection))
+    key = ("study", view.plm.id, *(tuple(value) if isinstance(value, list) else value for value in chosen.values()))
+    return _keep(key, version, lambda: load_study(store(), library(), view.plm.id, snapshot=snapshot(), **chosen))
+
+
+def of_study(view, name: Hashable, make: Callable[[Study], Any]) -> Any:
+    """Something made of the selection's study, kept as long as that is the same."""
+    found = study(view)
+    if view.published:
+        return make(found)
+    return _keep(("of study", name, view.selection), id(found), lambda: (make(found), found))[0]
 
 
 def estimate(view, cells: list[Cell]) -> Estimate:
     """What running the cells will cost."""
-    rows = {name: len(library().task(name).read("test", view.limit).labels) for name in view.tasks}
-    return estimated(store(), cells, rows, view.plm.parameters)
+    rows = {name: len(library().task(name).read("test", view.limit).labels) for name in {cell.task for cell in cells} - {""}}
+    return _keep(("estimate", view.selection), (len(cells), int(time.monotonic() / 5)), lambda: estimated(store(), cells, rows, view.plm.parameters))  # fmt: skip
 
 
-@st.cache_resource(max_entries=64)
-def stimulation(key: str) -> States | None:
+def states(cells: list[Cell]) -> dict[str, States]:
+    """Prompt's name -> (layers, ffn) of its stored stimulation; broken ones are left out, dropped and to be run again."""
+    snapshot().refresh()
+    files = snapshot().tensors([cell.key for cell in cells])
+    version = hashlib.sha256("".join(files).encode()).hexdigest()
+    return _keep(("states", tuple(cell.key for cell in cells)), version, lambda: _states(cells, files))
+
+
+def _states(cells: list[Cell], files: list[str]) -> dict[str, States]:
+    found = {}
+    for cell, file in zip(cells, files, strict=True):
+        if not file:
+            continue
+        try:
+            found[cell.prompt_name] = stimulation(cell.key, file)
+        except PtlibError as error:
+            log.warning("%s", error)
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def of_states(view, key: Hashable, active: np.ndarray, make: Callable[[], Any]) -> Any:
+    """Something made of stimulations, kept as long as they are the same."""
+    return _keep(("of states", view.selection, key), hashlib.sha256(active.tobytes()).hexdigest(), make)
+
+
+@st.cache_resource(max_entries=4096)
+def stimulation(key: str, file: str) -> States | None:
     """(layers, ffn) of one stored stimulation."""
-    found = store().result_arrays(key)
+    found = store().result_arrays(key, file)
     return None if found is None else from_arrays(found)
 
 
-@st.cache_resource(max_entries=256)
+@st.cache_resource(max_entries=4096)
 def prompt_values(digest: str) -> np.ndarray:
     """(length, hidden) of one prompt; by content, so that a changed file is read again."""
     return library().by_digest(digest).load().values

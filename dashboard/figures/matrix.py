@@ -269,6 +269,24 @@ def square_matrix(values: np.ndarray, names: Sequence[str], types: Sequence[str]
     return describe(fig, _square_words(shown, labels, title))
 
 
+def by_group(values: np.ndarray, groups: Sequence[str], types: Sequence[str]) -> tuple[np.ndarray, list[str], list[str]]:
+    """Means of a similarity over the pairs of two groups, an item with itself left out.
+
+    Args:
+        values: (n, n). groups, types: (n,) of the items; a group's type is its first item's.
+
+    Returns:
+        (groups, groups), NaN for a group of one with itself; the groups' names, and their types.
+    """
+    names = list(dict.fromkeys(groups))
+    member = np.equal.outer(names, groups).astype(float)
+    apart = ~np.eye(len(values), dtype=bool) & np.isfinite(values)
+    count = member @ apart @ member.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (member @ np.where(apart, values, 0) @ member.T) / count
+    return found, names, [types[list(groups).index(name)] for name in names]
+
+
 def _square_words(shown: np.ndarray, labels: Sequence[str], title: str) -> str:
     text = f"Matrix of {title} between {len(labels)} prompts in dendrogram order"
     if not np.isfinite(shown).any():

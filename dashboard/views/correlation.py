@@ -12,6 +12,7 @@ from dashboard.figures import correlation as figures
 from dashboard.selection import View
 from ptlib.analysis import correlation, statistics
 from ptlib.analysis.indicators import INDICATORS
+from ptlib.neurons.overlap import overlap
 from ptlib.runs.study import Study
 
 FEWEST_TASKS = 4
@@ -51,8 +52,13 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Correlation")
     lacking = data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
+    components.live_status(view)
     components.run_panel(view, lacking.missing, stopped=lacking.stopped)
+    components.live(lambda: findings(view))
+
+
+def findings(view: View) -> None:
+    """The selection's correlations."""
     study = data.study(view)
     if len(study.tasks) < FEWEST_TASKS:
         st.info(f"A rank correlation needs at least {FEWEST_TASKS} tasks that are both source and target; here are {len(study.tasks)}.")
@@ -69,13 +75,14 @@ def body() -> None:
     which = st.segmented_control("Pairs", PAIRS, default="all", key="pairs", bind="query-params", required=True,
                                  help="Without pairs of one type, the type itself can no longer explain the correlation. A prompt on its own task is left out unless asked for.")  # fmt: skip
     limits = {PAIRS[1]: {"pairs": ~np.equal.outer(study.types, study.types)}, PAIRS[2]: {"diagonal": True}}.get(which, {})
-    similarities = study.similarities(view.layers)
+    chosen = None if view.layers is None else tuple(view.layers)
+    similarities = data.of_study(view, ("similarities", chosen), lambda study: study.similarities(view.layers))
     similarity = similarities[view.indicator]
     label = INDICATORS[view.indicator].label
     mask = correlation.usable(study.transfer, similarity, **limits)
     pairs = pairs_of(study, similarity, mask)
     table = found(f"table {study.digest} {view.layers} {which}", "intervals and permutation p", statistics.indicator_table,
-                  study.transfer, similarities, **limits)  # fmt: skip
+                  study.transfer, similarities, name=("table", chosen, which, view.selection), **limits)  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:
         components.show(
@@ -123,24 +130,30 @@ def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame
 
 def layers(view: View, study: Study, which: str, limits: dict) -> None:
     st.subheader("By layer")
-    each = [study.similarities([layer])["ON"] for layer in range(view.plm.layers)]
+    each = data.of_study(view, "ON by layer", lambda study: [overlap_of(study, [layer]) for layer in range(view.plm.layers)])
     rows = found(
         f"layers {study.digest} {which}",
         "the curve over layers",
         statistics.layer_table,
         study.transfer,
         each,
+        name=("layers", which, view.selection),
         **limits,
     )
     if rows is None:
         return
-    overall = np.nanmean(correlation.per_target(study.transfer, study.similarities()["ON"], **limits))
+    overall = np.nanmean(correlation.per_target(study.transfer, data.of_study(view, "ON", overlap_of), **limits))
     notes = ", ".join(f"layer {row.layer}: {row.undefined}" for row in rows.itertuples() if row.undefined)
     components.show(
         figures.by_layer(rows.value, rows.ci_low, rows.ci_high, float(overall), view.mode), "by-layer",
         f"The same correlation when only one layer's neurons count, with 95 % intervals over {len(study.tasks)} targets."
         + (f" Targets without a defined correlation: {notes}." if notes else ""), table=rows,
     )  # fmt: skip
+
+
+def overlap_of(study: Study, layers: list[int] | None = None) -> np.ndarray:
+    """(seeds, sources, targets) ON."""
+    return np.stack([overlap(states, layers) for states in study.active])
 
 
 components.guard(body)

@@ -2,14 +2,18 @@
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import components, data
 from dashboard.figures import matrix, neurons
 from dashboard.selection import View
+from ptlib.library import PromptEntry
 from ptlib.neurons.overlap import overlap, overlap_per_layer
 from ptlib.neurons.states import States
-from ptlib.runs import stimulation_cells, tables
+
+MOST_PROMPTS = 200
+"""Prompts beyond which the matrix of all pairs is drawn by task: single cells could not be seen."""
 
 
 def one_prompt(view: View, name: str, states: States) -> None:
@@ -44,30 +48,43 @@ def two_prompts(view: View, names: tuple[str, str], one: States, other: States) 
                         table=pd.DataFrame({"layer": range(1, len(layers) + 1), "ON": layers}))  # fmt: skip
 
 
-def everyone(view: View, names: list[str], types: list[str], active: np.ndarray) -> None:
-    found = overlap(active, view.layers)
+def everyone(view: View, entries: list[PromptEntry], active: np.ndarray) -> None:
+    key = (view.mode, tuple(view.layers or ()), tuple(entry.name for entry in entries))
+    fig, names, found = data.of_states(view, key, active, lambda: square(view, entries, active))
     shown = "all layers" if view.layers is None else "layers " + ", ".join(str(layer + 1) for layer in view.layers)
+    many = len(names) < len(entries)
     components.show(
-        matrix.square_matrix(found, names, types, "ON", view.mode), "on-matrix",
-        f"Overlapping rate of activated neurons of every pair of {len(names)} prompts, {shown}, in dendrogram order (average linkage). "
-        "Prompts of one task and type should stand together; strips show the type.",
-        table=pd.DataFrame(found, index=names, columns=names).reset_index(names="prompt"),
+        fig, "on-matrix",
+        f"Overlapping rate of activated neurons of every pair of {len(entries)} prompts, {shown}, in dendrogram order (average linkage). "
+        + (f"So many do not fit: each cell is the mean over the prompts of two of {len(names)} tasks, a prompt with itself left out. " if many else "")
+        + "Prompts of one task and type should stand together; strips show the type.",
+        table=pd.DataFrame(found, index=names, columns=names).reset_index(names="task" if many else "prompt"),
     )  # fmt: skip
+
+
+def square(view: View, entries: list[PromptEntry], active: np.ndarray) -> tuple[go.Figure, list[str], np.ndarray]:
+    """The matrix of ON, by task where there are many prompts."""
+    found = overlap(active, view.layers)
+    names, types = [entry.name.split("/")[-1] for entry in entries], [entry.type for entry in entries]
+    if len(names) > MOST_PROMPTS:
+        found, names, types = matrix.by_group(found, [entry.task for entry in entries], types)
+    return matrix.square_matrix(found, names, types, "ON", view.mode), names, found
 
 
 def body() -> None:
     view: View = st.session_state["view"]
     st.title("Neurons")
-    cells = stimulation_cells(data.library(), view.selection)
-    missing = tables.missing(data.store(), cells)
+    cells, missing = data.stimulations(view.selection), data.missing_stimulations(view)
     components.status(view, len(missing), len(cells))
     components.run_panel(view, missing, "stimulations")
     if missing and not view.plm.here:
         return
-    lacking = {cell.key for cell in missing}
-    there = [cell for cell in cells if cell.key not in lacking]
-    values = {cell.prompt_name: data.stimulation(cell.key) for cell in there}
-    values = {name: found for name, found in values.items() if found is not None}
+    components.live(lambda: figures(view))
+
+
+def figures(view: View) -> None:
+    """What is stored of the prompts' stimulations."""
+    values = data.states(data.stimulations(view.selection))
     if not values:
         st.info("No stimulation has been computed for these prompts yet. Run the missing ones above; it takes seconds.")
         return
@@ -83,8 +100,7 @@ def body() -> None:
         st.subheader("All prompts")
         entries = {entry.name: entry for entry in data.library().prompts(view.plm.id)}
         trained = [name for name in names if entries[name].kind == "trained"] or names
-        everyone(view, [name.split("/")[-1] for name in trained], [entries[name].type for name in trained],
-                 np.stack([values[name].activated for name in trained]))  # fmt: skip
+        everyone(view, [entries[name] for name in trained], np.stack([values[name].activated for name in trained]))
 
 
 components.guard(body)

@@ -10,7 +10,6 @@ from dashboard.figures import summary
 from dashboard.selection import View
 from dashboard.theme import type_order
 from ptlib.analysis import relative, statistics
-from ptlib.runs import supervise
 from ptlib.runs.study import Study
 
 
@@ -19,7 +18,7 @@ def counts(view: View) -> None:
     shelf = data.library()
     names = shelf.tasks_for(view.plm.id, published=view.published)
     types = len({shelf.tasks[name].type for name in names})
-    workers = supervise.workers(data.store())
+    workers = data.workers()
     columns = st.columns(4)
     columns[0].metric("PLMs", len(shelf.plms), border=True, help=", ".join(shelf.plms))
     columns[1].metric("Trained prompts", len(shelf.prompts(kinds=("trained",))), border=True)
@@ -46,7 +45,7 @@ def baseline_figure(view: View, study: Study) -> None:
 
 
 def type_figure(view: View, study: Study) -> None:
-    effect = relative.type_effect(study.transfer, study.types)
+    effect = data.of_study(view, "type effect", lambda study: relative.type_effect(study.transfer, study.types))
     diagonal = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
     drawn = relative.mean_over((study.random / diagonal)[None], np.ones(study.random.shape, dtype=bool))
     rows = pd.DataFrame([{"label": label, **mean._asdict()} for label, mean in
@@ -59,13 +58,14 @@ def type_figure(view: View, study: Study) -> None:
     )  # fmt: skip
 
 
-def prediction(study: Study) -> None:
+def prediction(view: View, study: Study) -> None:
     table = found(
         f"table {study.digest} None",
         "the correlations",
         statistics.indicator_table,
         study.transfer,
-        study.similarities(),
+        data.of_study(view, "similarities", lambda study: study.similarities()),
+        name=("overview table", view.selection),
     )
     if table is None:
         return
@@ -81,9 +81,15 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Which soft prompts transfer, and why")
     lacking = data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
+    components.live_status(view)
     counts(view)
     components.run_panel(view, lacking.missing, stopped=lacking.stopped)
+    components.live(lambda: findings(view))
+    ways_on()
+
+
+def findings(view: View) -> None:
+    """What the selection shows."""
     study = data.study(view)
     if components.no_tasks(view):
         pass
@@ -98,7 +104,11 @@ def body() -> None:
             st.subheader("Transfer by type of task")
             type_figure(view, study)
             if (len(study.active) or not view.plm.here) and len(study.tasks) > 3:
-                prediction(study)
+                prediction(view, study)
+
+
+def ways_on() -> None:
+    """The other pages."""
     st.subheader("Where to go next")
     st.page_link("views/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")
     st.page_link("views/neurons.py", label="Neurons: what a prompt activates, and what two share", icon=":material/neurology:")

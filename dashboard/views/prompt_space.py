@@ -16,7 +16,6 @@ from ptlib.analysis import projection
 from ptlib.library import PromptEntry
 from ptlib.plms import PlmInfo
 from ptlib.prompts import inert_rows
-from ptlib.runs import stimulation_cells, tables
 
 METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 OF = {"embedding": "embeddings", "direction": "directions", "stimulation": "stimulation"}
@@ -51,20 +50,17 @@ def rows_of(view: View, of: str, all_plms: bool) -> tuple[list[PromptEntry], np.
         ]
         rows = [row / max(float(np.linalg.norm(row)), 1e-30) for row in rows] if of == "direction" else rows
     else:
-        found = [(entry, data.stimulation(key)) for plm, entry in chosen if (key := stimulation_key(view, plm, entry)) is not None]
-        entries = [entry for entry, states in found if states is not None]
-        rows = [states.values.ravel() for _, states in found if states is not None]
+        found = {}
+        for plm in {plm.id: plm for plm, _ in chosen}.values():
+            names = tuple(entry.name for one, entry in chosen if one.id == plm.id)
+            found |= data.states(data.stimulations(replace(view.selection, plm=plm.id, prompts=names)))
+        entries = [entry for _, entry in chosen if entry.name in found]
+        rows = [found[entry.name].values.ravel() for entry in entries]
     # Prompts of another length cannot be compared as wholes; the most common length is kept.
     sizes = [len(row) for row in rows]
     common = max(set(sizes), key=sizes.count, default=0)
     kept = [place for place, size in enumerate(sizes) if size == common]
     return [entries[place] for place in kept], np.stack([rows[place] for place in kept]) if kept else np.empty((0, 0))
-
-
-def stimulation_key(view: View, plm: PlmInfo, entry: PromptEntry) -> str | None:
-    """Key of a prompt's stimulation in the view's precision."""
-    cells = stimulation_cells(data.library(), replace(view.selection, plm=plm.id, prompts=(entry.name,)))
-    return cells[0].key if cells else None
 
 
 def clicked() -> None:
@@ -95,8 +91,7 @@ def controls() -> tuple[str, str, int, str, int]:
 def body() -> None:
     view: View = st.session_state["view"]
     st.title("Prompt space")
-    cells = stimulation_cells(data.library(), view.selection)
-    missing = tables.missing(data.store(), cells)
+    cells, missing = data.stimulations(view.selection), data.missing_stimulations(view)
     stimulated = st.session_state.get("of") == "stimulation"
     components.status(view, len(missing) if stimulated or view.plm.here else 0, len(cells))
     of, method, dimensions, by, seed = controls()

@@ -41,11 +41,11 @@ def prompt_table(shelf: Library, entries: list[PromptEntry]) -> pd.DataFrame:
 def body() -> None:
     view: View = st.session_state["view"]
     st.title("Library")
-    shelf, lacking = data.library(), data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
+    shelf = data.library()
+    components.live_status(view)
     everyone = st.toggle("Prompts of every PLM", key="everyone", bind="query-params")
     entries = shelf.prompts(None if everyone else view.plm.id)
-    table = prompt_table(shelf, entries)
+    table = data.of_library(("prompts", everyone, view.plm.id), lambda: prompt_table(shelf, entries))
     st.subheader("Prompts")
     if table.empty:
         st.info(

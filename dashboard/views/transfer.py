@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import components, data
@@ -44,17 +45,35 @@ def by_type(names: list[str]) -> matrix.Axis:
     return matrix.Axis(names, [types.get(name, "other") for name in names])
 
 
-def grid(shown: pd.DataFrame, rows: list[str], columns: list[str], column: str, how: str) -> np.ndarray:
-    """(rows, columns) of a table column; NaN where any cell of the group is missing."""
-    groups = shown.groupby(["row", "target"])
-    found = groups[column].agg(how).where(groups["value"].apply(lambda values: values.notna().all()))
-    return found.unstack().reindex(index=rows, columns=columns).to_numpy(dtype=float)
+class Cells:
+    """Cells of a table by row and target of a matrix."""
 
+    def __init__(self, shown: pd.DataFrame, rows: list[str], columns: list[str]) -> None:
+        row, column = pd.Index(rows).get_indexer(shown["row"]), pd.Index(columns).get_indexer(shown["target"])
+        self.here = (row >= 0) & (column >= 0)
+        self.place = (row * len(columns) + column)[self.here]
+        self.shape, self.shown = (len(rows), len(columns)), shown
+        lacking = np.bincount(self.place, shown["value"].isna().to_numpy()[self.here], len(rows) * len(columns))
+        self.count = np.bincount(self.place, minlength=len(rows) * len(columns))
+        self.whole = (self.count > 0) & (lacking == 0)
 
-def early_of(shown: pd.DataFrame, rows: list[str], columns: list[str]) -> np.ndarray:
-    """(rows, columns) bool: whether any cell of the group was stopped early."""
-    found = (shown["stopped"] != "").groupby([shown["row"], shown["target"]]).any()
-    return found.unstack(fill_value=False).reindex(index=rows, columns=columns, fill_value=False).to_numpy(dtype=bool)
+    def grid(self, column: str, how: str) -> np.ndarray:
+        """(rows, columns) mean, min or max of a table column; NaN where any cell of the group is missing."""
+        values = self.shown[column].to_numpy(dtype=float)[self.here]
+        there = np.isfinite(values)
+        place, values = self.place[there], values[there]
+        if how == "mean":
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found = np.bincount(place, values, len(self.count)) / np.bincount(place, minlength=len(self.count))
+        else:
+            found = np.full(len(self.count), np.nan)
+            (np.fmin if how == "min" else np.fmax).at(found, place, values)
+        return np.where(self.whole, found, np.nan).reshape(self.shape)
+
+    def early(self) -> np.ndarray:
+        """(rows, columns) bool: whether any cell of the group was stopped early."""
+        stopped = (self.shown["stopped"] != "").to_numpy()[self.here] if "stopped" in self.shown else np.zeros(len(self.place), dtype=bool)
+        return np.bincount(self.place, stopped, len(self.count)).reshape(self.shape) > 0
 
 
 def matrix_part(view: View, table: pd.DataFrame) -> None:
@@ -65,29 +84,12 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
         against_published(view, table)
         return
     relatively = what == "relative performance"
-    column = "relative" if relatively else "value"
-    sources, targets = by_type(view.sources), by_type(view.tasks)
-    shown = rows_of(view, table)
-    foreign = sorted(shown.loc[shown.kind.isin(FOREIGN), "row"].unique())
-    base = foreign + [name for name in (RANDOM, NO_PROMPT) if (shown.row == name).any()]
-    rows = [*sources.names, *base]
-    types = [*sources.types, *("none" if name == NO_PROMPT else "random" for name in base)]
-    single = len(view.seeds) == 1
-    values = grid(shown, rows, targets.names, column, "mean")
-    low = grid(shown, rows, targets.names, "ci_low" if single and not relatively else column, "min")
-    high = grid(shown, rows, targets.names, "ci_high" if single and not relatively else column, "max")
-    own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
+    rows, targets, row_types = axes_of(view, table)
     picked = _picked(rows, targets.names)
     measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Score"
-    spread = "95 % interval" if single and not relatively else f"range over {components.count(len(view.seeds), 'seed')}"
-    spread = "one run, no interval published" if view.published else spread
-    metrics_there = table["metric"].dropna().unique()
-    fig = matrix.transfer_matrix(
-        values, matrix.Axis(rows, types), targets, low=low, high=high, count=grid(shown, rows, targets.names, "n", "min"),
-        own=own, relative=relatively, mode=view.mode, selected=picked, spread=spread,
-        early=None if view.published else early_of(shown, rows, targets.names),
-        metric=str(metrics_there[0]).replace("_", " ") if len(metrics_there) == 1 else "score",
-    )  # fmt: skip
+    spread = spread_of(view, relatively)
+    fig = data.derived(view, ("transfer figure", relatively, view.mode, picked, tuple(view.seeds)),
+                       lambda table: figure_of(view, table, relatively, rows, targets, row_types, picked, spread))  # fmt: skip
     event = components.show(
         fig, "transfer-matrix",
         f"{measure} of each source prompt (row) on each task (column), {view.n}, mean over prompt seeds {', '.join(map(str, view.seeds))}; "
@@ -102,15 +104,60 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
             st.query_params["cell"] = wanted
             st.rerun()
     if picked:
-        detail(view, shown, rows[picked[0]], targets.names[picked[1]])
+        row, target = rows[picked[0]], targets.names[picked[1]]
+        detail(view, data.derived(view, ("cells of", row, target), lambda table: cells_of(view, table, row, target)), row, target)
     if not view.published and (table.kind == "zero-shot").any():
-        best_sources(table)
+        best_sources(view)
     blocks(view)
 
 
-def best_sources(table: pd.DataFrame) -> None:
+def axes_of(view: View, table: pd.DataFrame) -> tuple[list[str], matrix.Axis, list[str]]:
+    """Rows, targets, and the rows' types."""
+    sources, targets = by_type(view.sources), by_type(view.tasks)
+    there = data.derived(view, "rows that are no source", lambda table: extra_rows(view, table))
+    return [*sources.names, *there], targets, [*sources.types, *("none" if name == NO_PROMPT else "random" for name in there)]
+
+
+def extra_rows(view: View, table: pd.DataFrame) -> list[str]:
+    """Rows beside the source tasks: own prompts of another PLM, random prompts, no prompt."""
+    shown = rows_of(view, table)
+    there = set(shown["row"].unique())
+    return sorted(shown.loc[shown.kind.isin(FOREIGN), "row"].unique()) + [name for name in (RANDOM, NO_PROMPT) if name in there]
+
+
+def cells_of(view: View, table: pd.DataFrame, row: str, target: str) -> pd.DataFrame:
+    """The cells of a matrix cell, and the target's own ones."""
+    part = rows_of(view, table[table["target"] == target])
+    return part[(part["row"] == row) | (part["kind"] == "own")]
+
+
+def spread_of(view: View, relatively: bool) -> str:
+    """What the ends of a cell's range are."""
+    if view.published:
+        return "one run, no interval published"
+    return "95 % interval" if len(view.seeds) == 1 and not relatively else f"range over {components.count(len(view.seeds), 'seed')}"
+
+
+def figure_of(
+    view: View, table: pd.DataFrame, relatively: bool, rows: list[str], targets: matrix.Axis, types: list[str],
+    picked: tuple[int, int] | None, spread: str,
+) -> go.Figure:  # fmt: skip
+    """The transfer matrix."""
+    cells = Cells(rows_of(view, table), rows, targets.names)
+    column, interval = "relative" if relatively else "value", len(view.seeds) == 1 and not relatively
+    metrics_there = table["metric"].dropna().unique()
+    own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
+    return matrix.transfer_matrix(
+        cells.grid(column, "mean"), matrix.Axis(rows, types), targets, low=cells.grid("ci_low" if interval else column, "min"),
+        high=cells.grid("ci_high" if interval else column, "max"), count=cells.grid("n", "min"), own=own, relative=relatively, mode=view.mode,
+        selected=picked, spread=spread, early=None if view.published else cells.early(),
+        metric=str(metrics_there[0]).replace("_", " ") if len(metrics_there) == 1 else "score",
+    )  # fmt: skip
+
+
+def best_sources(view: View) -> None:
     """Which prompt of another task to start each task from."""
-    found = tables.best_sources(table)
+    found = data.derived(view, "best sources", tables.best_sources)
     with st.expander("Best source for each task"):
         st.dataframe(found.drop(columns=["source"]).round(3), hide_index=True, width="stretch")
         st.caption("The prompt of another task with the highest score. Where cells were stopped early it is the prompt left in the race: each other one was "
@@ -121,7 +168,7 @@ def against_published(view: View, table: pd.DataFrame) -> None:
     """Measured and published scores of the same prompts, and their difference."""
     sources, targets = by_type(view.sources), by_type(view.tasks)
     told = published.scores(data.library(), view.plm.id, targets.names, sources.names)
-    ours, theirs = (grid(rows_of(view, part), sources.names, targets.names, "value", "mean") for part in (table, told))
+    ours, theirs = (Cells(rows_of(view, part), sources.names, targets.names).grid("value", "mean") for part in (table, told))
     beside = pd.DataFrame([{"source": source, "target": target, "published": theirs[row, column], "measured": ours[row, column],
                             "difference": ours[row, column] - theirs[row, column]}
                            for row, source in enumerate(sources.names) for column, target in enumerate(targets.names)])  # fmt: skip
@@ -239,14 +286,14 @@ def blocks(view: View) -> None:
     if len(set(study.types)) < 2 or not np.isfinite(study.transfer).all():
         return
     st.subheader("By type of task")
-    types, values = relative.type_blocks(study.transfer, study.types, type_order(study.types))
+    types, values, effect = data.of_study(view, "types", lambda study: (
+        *relative.type_blocks(study.transfer, study.types, type_order(study.types)), relative.type_effect(study.transfer, study.types)))  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:
         components.show(matrix.type_blocks(values, types, view.mode), "type-blocks",
                         f"Mean relative performance by type of source (row) and target (column), own prompts left out; "
                         f"{len(study.tasks)} tasks, {components.count(len(study.seeds), 'seed')}. It need not be symmetric.",
                         table=pd.DataFrame(values, index=types, columns=types).reset_index(names="source type"))  # fmt: skip
-    effect = relative.type_effect(study.transfer, study.types)
     right.metric("same type", f"{effect.same.value:.3f}", border=True,
                  help=f"95 % interval {effect.same.ci_low:.3f} to {effect.same.ci_high:.3f}, {effect.same.n} pairs")  # fmt: skip
     right.metric("other types", f"{effect.other.value:.3f}", border=True,
@@ -259,10 +306,10 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Transfer")
     lacking = data.missing(view)
-    components.status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
+    components.live_status(view)
     components.run_panel(view, lacking.missing, stopped=lacking.stopped)
     if not components.no_tasks(view):
-        matrix_part(view, data.scores(view))
+        components.live(lambda: matrix_part(view, data.scores(view)))
 
 
 components.guard(body)

@@ -16,6 +16,7 @@ from ptlib.prompts import inert_rows
 from ptlib.published import scores as imported
 from ptlib.runs import tables
 from ptlib.runs.plan import select
+from ptlib.runs.snapshot import Snapshot
 from ptlib.store import Store
 
 
@@ -85,7 +86,7 @@ def embeddings(entries: Sequence[PromptEntry]) -> np.ndarray:
 def load_study(
     store: Store, library: Library, plm: str, *, tasks: Sequence[str] | None = None, seeds: Sequence[int] | None = None,
     split: str = "test", limit: int | None = None, published: bool = False,
-    insertion: str | None = None, dtype: str = "float32",
+    insertion: str | None = None, dtype: str = "float32", snapshot: Snapshot | None = None,
 ) -> Study:  # fmt: skip
     """Everything the store holds for a PLM's own prompts of some tasks and seeds; or the scores that came with an import.
 
@@ -103,13 +104,14 @@ def load_study(
         if all((seed, name) in own for seed in seeds)
     ]
     selection = select(library, plm, tasks=names, sources=names, seeds=seeds, split=split, limit=limit, insertion=insertion, dtype=dtype)
-    table = imported.scores(library, plm, names, names) if published else tables.scores(store, library, selection)
+    table = imported.scores(library, plm, names, names) if published else tables.scores(store, library, selection, snapshot)
     grid = [[own[seed, name] for name in names] for seed in seeds]
     if published:
         # Results name the source task, not a prompt's file.
         transfer = np.array([tables.score_matrix(table.assign(prompt=table["source"]), names, names)])
     else:
-        transfer = np.array([tables.score_matrix(table, [entry.name for entry in row], names) for row in grid])
+        own_names = [entry.name for row in grid for entry in row]
+        transfer = tables.score_matrix(table, own_names, names).reshape(len(seeds), len(names), len(names))
     drawn = list(table.loc[table["kind"] == "random", "prompt"].unique())
     stimulation, present, missing = tables.stimulations(store, library, selection)
     place = {cell.prompt: number for number, cell in enumerate(present)}

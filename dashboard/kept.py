@@ -1,0 +1,71 @@
+"""What pages compute from the store, once for all sessions of this server.
+
+A value is made again when its version changes. While a run adds cells that would be every moment, so a value may then lag: making
+it takes a twentieth of the server's time at most. One thread makes it; the others show the last one meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+KEEP = 64
+"""Values that are kept; the least recently used goes first."""
+SHARE = 20
+"""A value that took a second may lag for twenty, while a run is open."""
+
+
+@dataclass
+class _Value:
+    version: Hashable = None
+    value: Any = None
+    made: float = 0.0
+    cost: float = 0.0
+    there: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Kept:
+    """Values by key."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Hashable, _Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, version: Hashable, make: Callable[[], Any], may_lag: bool = False) -> Any:
+        """The value of a key in a version, or an older one where it may lag; errors of ``make`` are raised and nothing is kept."""
+        with self._lock:
+            item = self._values.setdefault(key, _Value())
+            self._values.move_to_end(key)
+            while len(self._values) > KEEP:
+                self._values.popitem(last=False)
+        if item.there and (item.version == version or (may_lag and time.monotonic() - item.made < SHARE * item.cost)):
+            return item.value
+        if not item.lock.acquire(blocking=not (item.there and may_lag)):
+            return item.value
+        try:
+            if not item.there or item.version != version:
+                started = time.monotonic()
+                value = make()
+                item.value, item.version, item.there = value, version, True
+                item.made, item.cost = time.monotonic(), time.monotonic() - started
+            return item.value
+        finally:
+            item.lock.release()
+
+    def forget(self, key: Hashable) -> None:
+        """Drops a value."""
+        with self._lock:
+            self._values.pop(key, None)
+
+
+@st.cache_resource
+def kept() -> Kept:
+    """The one of this server."""
+    return Kept()
