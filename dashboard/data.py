@@ -272,9 +272,3 @@ def stimulation(key: str, file: str) -> States | None:
     """(layers, ffn) of one stored stimulation."""
     found = store().result_arrays(key, file)
     return None if found is None else from_arrays(found)
-
-
-@st.cache_resource(max_entries=4096)
-def prompt_values(digest: str) -> np.ndarray:
-    """(length, hidden) of one prompt; by content, so that a changed file is read again."""
-    return library().by_digest(digest).load().values

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,14 @@ class Library:
         entries = _prompts(folders, plms, tasks, refused)
         return cls(plms, tasks, tuple(entries), tuple(refused), published, flags)
 
+    @cached_property
+    def _by_name(self) -> dict[str, PromptEntry]:
+        return {entry.name: entry for entry in self.entries}
+
+    @cached_property
+    def _by_digest(self) -> dict[str, PromptEntry]:
+        return {entry.digest: entry for entry in self.entries}
+
     def tasks_for(self, plm_id: str, *, published: bool = False) -> list[str]:
         """Tasks that make sense with a PLM: those it has a prompt for, and those that no PLM has one for.
 
@@ -155,11 +164,11 @@ class Library:
 
     def prompt(self, name: str) -> PromptEntry:
         """A prompt by its unique name. Raises PromptError with some that are here."""
-        return _find({entry.name: entry for entry in self.entries}, name, "prompt", PromptError)
+        return _find(self._by_name, name, "prompt", PromptError)
 
     def by_digest(self, digest: str) -> PromptEntry:
         """A prompt by content. Raises PromptError when its file has gone."""
-        return _find({entry.digest: entry for entry in self.entries}, digest, "prompt with digest", PromptError)
+        return _find(self._by_digest, digest, "prompt with digest", PromptError)
 
 
 def _find(shelf: Mapping[str, Any], name: str, what: str, error: type[PtlibError]) -> Any:

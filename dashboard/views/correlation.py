@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import components, data
@@ -16,6 +17,8 @@ from ptlib.neurons.overlap import overlap
 from ptlib.runs.study import Study
 
 FEWEST_TASKS = 4
+MOST_POINTS = 5000
+"""Pairs that are drawn one by one."""
 PAIRS = ("all", "other types only", "all and own prompts")
 
 
@@ -80,20 +83,22 @@ def findings(view: View) -> None:
     similarity = similarities[view.indicator]
     label = INDICATORS[view.indicator].label
     mask = correlation.usable(study.transfer, similarity, **limits)
-    pairs = pairs_of(study, similarity, mask)
+    pairs = data.of_study(view, ("pairs", view.indicator, chosen, which), lambda study: pairs_of(study, similarity, mask))
+    shown, thinned = drawn_of(pairs)
     table = found(f"table {study.digest} {view.layers} {which}", "intervals and permutation p", statistics.indicator_table,
                   study.transfer, similarities, name=("table", chosen, which, view.selection), **limits)  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:
         components.show(
-            figures.scatter(pairs, f"{label} of source and target prompt", "transfer score", view.mode), "overlap-performance",
-            f"Each point is a source prompt on another task, {len(pairs)} pairs. Colour and symbol: type of the target; filled: same type as "
+            data.of_study(view, ("scatter", view.indicator, chosen, which, view.mode),
+                          lambda _: figures.scatter(shown, f"{label} of source and target prompt", "transfer score", view.mode)), "overlap-performance",
+            f"Each point is a source prompt on another task, {len(pairs)} pairs{thinned}. Colour and symbol: type of the target; filled: same type as "
             f"the source. {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out.", table=pairs,
         )  # fmt: skip
     with right:
         if table is not None:
             all_indicators(view, study, table)
-    panels(view, study, similarity, pairs, label, limits)
+    panels(view, study, similarity, shown, (view.indicator, chosen, which), limits)
     if view.indicator == "ON":
         layers(view, study, which, limits)
 
@@ -113,19 +118,37 @@ def all_indicators(view: View, study: Study, table: pd.DataFrame) -> None:
     st.dataframe(shown.round(3), hide_index=True, width="stretch")
 
 
-def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict) -> None:
+def drawn_of(pairs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The points that are drawn, and what is to be said of it: means over the seeds where there are too many to be told apart."""
+    if len(pairs) <= MOST_POINTS:
+        return pairs, ""
+    keys = ["source", "target", "source_type", "target_type", "same_type"]
+    found = pairs.groupby(keys, sort=False, as_index=False)[["similarity", "transfer"]].mean()
+    return found.assign(seed=f"mean of {pairs.seed.nunique()}"), f", drawn as {len(found)} means over the seeds"
+
+
+def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, key: tuple, limits: dict) -> None:
     st.subheader("By target")
+    label = INDICATORS[view.indicator].label
+    rho, fig = data.of_study(view, ("panels", *key, view.mode), lambda study: panels_of(view, study, similarity, pairs, label, limits))
+    components.show(
+        fig, "by-target",
+        "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
+        f"correlation, mean over {components.count(len(study.seeds), 'seed')}; undefined where all sources score alike.", table=pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
+    )  # fmt: skip
+
+
+def panels_of(
+    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict
+) -> tuple[pd.Series, go.Figure]:
+    """Each target's correlation, and the panels."""
     values = correlation.per_target(study.transfer, similarity, **limits)
     with np.errstate(invalid="ignore"):
         rho = pd.Series(
             [float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in values.T],
             index=study.tasks,
         )
-    components.show(
-        figures.panels(pairs, rho, label, "transfer score", view.mode), "by-target",
-        "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
-        f"correlation, mean over {components.count(len(study.seeds), 'seed')}; undefined where all sources score alike.", table=pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
-    )  # fmt: skip
+    return rho, figures.panels(pairs, rho, label, "transfer score", view.mode)
 
 
 def layers(view: View, study: Study, which: str, limits: dict) -> None:

@@ -45,9 +45,7 @@ def rows_of(view: View, of: str, all_plms: bool) -> tuple[list[PromptEntry], np.
         # A row that never reaches one of the PLMs is left out for all: otherwise their lengths would differ.
         inert = sorted({row for plm, entry in chosen for row in inert_rows(entry.insertion, plm.family)})
         entries = [entry for _, entry in chosen]
-        rows = [
-            np.delete(data.prompt_values(entry.digest), [row for row in inert if row < entry.length], axis=0).ravel() for entry in entries
-        ]
+        rows = [np.delete(entry.load().values, [row for row in inert if row < entry.length], axis=0).ravel() for entry in entries]
         rows = [row / max(float(np.linalg.norm(row)), 1e-30) for row in rows] if of == "direction" else rows
     else:
         found = {}
@@ -97,7 +95,11 @@ def body() -> None:
     of, method, dimensions, by, seed = controls()
     if of == "stimulation":
         components.run_panel(view, missing, "stimulations")
-    entries, rows = rows_of(view, of, by == "plm")
+    if of == "stimulation":
+        entries, rows = rows_of(view, of, by == "plm")
+    else:
+        key = ("rows", of, by == "plm", view.selection, tuple(view.sources), tuple(view.seeds))
+        entries, rows = data.of_library(key, lambda: rows_of(view, of, by == "plm"))
     if len(entries) < 4:
         st.info(f"A projection needs at least 4 prompts; here are {len(entries)}."
                 + (" Run the missing stimulations above." if of == "stimulation" and missing else ""))  # fmt: skip

@@ -11,6 +11,8 @@ from ptlib.errors import PtlibError
 Method = Literal["pca", "umap", "tsne"]
 FEW = 10
 """With fewer points a neighbour graph says nothing: PCA is drawn instead, and says so."""
+MANY = 400
+"""Rows beyond which a picture's axes are computed without the others."""
 
 
 class Projection(NamedTuple):
@@ -80,9 +82,23 @@ def _pca(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return vectors * np.sqrt(values[:kept]), shares[:kept]
 
 
+def _first_axes(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`_pca`, the first axes alone: all of thousands of them would take seconds that nobody looks at."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    centred = rows - rows.mean(axis=0)
+    gram = LinearOperator((len(rows), len(rows)), matvec=lambda v: centred @ (centred.T @ v), dtype=np.float64)
+    # A start of its own, so that figures repeat.
+    values, vectors = eigsh(gram, k=count, v0=np.random.default_rng(0).normal(size=len(rows)))
+    values, vectors = values[::-1].clip(min=0), vectors[:, ::-1]
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(count)])
+    return vectors * np.sqrt(values), values / max((centred**2).sum(), 1e-300)
+
+
 def principal_coordinates(rows: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     """The first principal coordinates (n, dimensions) of (n, features) rows, and their shares of variance."""
-    full, shares = _pca(np.asarray(rows, dtype=np.float64))
+    rows = np.asarray(rows, dtype=np.float64)
+    full, shares = _first_axes(rows, dimensions) if len(rows) > MANY else _pca(rows)
     coordinates = np.zeros((len(full), dimensions), dtype=np.float32)
     width = min(dimensions, full.shape[1])
     coordinates[:, :width] = full[:, :width]

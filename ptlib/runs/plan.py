@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -177,8 +177,7 @@ class Grid:
     def __init__(self, library: Library, selection: Selection) -> None:
         """Raises PtlibError: an unknown PLM, prompt or task, or unreadable data."""
         self.selection, self.plm = selection, library.plm(selection.plm)
-        known = {entry.name: entry for entry in library.entries}
-        self.entries = [_entry(library, name, selection, known) for name in selection.prompts]
+        self.entries = [_entry(library, name, selection) for name in selection.prompts]
         self.insertions = [_insertion(selection, entry, self.plm) for entry in self.entries]
         self.digests = [entry.digest if entry else "" for entry in self.entries]
         self.types = [library.task(name).type for name in selection.tasks]
@@ -216,8 +215,7 @@ def score_cells(library: Library, selection: Selection) -> list[Cell]:
 def stimulation_cells(library: Library, selection: Selection) -> list[Cell]:
     """One stimulation for every prompt of the selection; "no prompt" has none."""
     plm = library.plm(selection.plm)
-    known = {entry.name: entry for entry in library.entries}
-    entries = [_entry(library, name, selection, known) for name in selection.prompts if name]
+    entries = [_entry(library, name, selection) for name in selection.prompts if name]
     return [Cell("stimulation", plm.id, plm.fingerprint, entry.digest, entry.name, _insertion(selection, entry, plm), selection.dtype)
             for entry in entries]  # fmt: skip
 
@@ -231,10 +229,10 @@ def _insertion(selection: Selection, entry: PromptEntry | None, plm: PlmInfo) ->
     return selection.insertion or (entry.insertion if entry else family_insertions(plm.family)[0])
 
 
-def _entry(library: Library, name: str, selection: Selection, known: Mapping[str, PromptEntry]) -> PromptEntry | None:
+def _entry(library: Library, name: str, selection: Selection) -> PromptEntry | None:
     if not name:
         return None
-    entry = known[name] if name in known else library.prompt(name)
+    entry = library.prompt(name)
     if entry.plm_id != selection.plm:
         raise RunError(f"the prompt {name} was trained for another PLM", where="selection", found=entry.plm_id,
                        expected=selection.plm, mend="Choose its own PLM.")  # fmt: skip
