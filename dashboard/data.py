@@ -9,7 +9,8 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ LIBRARY_SECONDS = 30.0
 OPEN_SECONDS = 0.5
 """How long the answer to what is running may be old."""
 LOOK_SECONDS, PAUSED_SECONDS = 1.0, 5.0
+MOST_STATES = 8192
 
 
 @st.cache_resource
@@ -55,14 +57,25 @@ class Shelf:
     def library(self) -> Library:
         """The library. Raises PtlibError when it cannot be read."""
         if self._library is None or time.monotonic() - self._read > LIBRARY_SECONDS:
-            with self._lock:
-                if self._library is None or time.monotonic() - self._read > LIBRARY_SECONDS:
+            # Who finds another at it takes what was read last.
+            with self._lock if self._library is None else _free(self._lock) as mine:
+                if mine is not False and (self._library is None or time.monotonic() - self._read > LIBRARY_SECONDS):
                     found = Library.open()
                     if self._library is None or not _alike(found, self._library):
                         self._library = found
                         self.version += 1
                     self._read = time.monotonic()
         return self._library
+
+
+@contextmanager
+def _free(lock: threading.Lock) -> Iterator[bool]:
+    mine = lock.acquire(blocking=False)
+    try:
+        yield mine
+    finally:
+        if mine:
+            lock.release()
 
 
 def _alike(one: Library, other: Library) -> bool:
@@ -94,7 +107,7 @@ def of_library(key: Hashable, make: Callable[[], Any]) -> Any:
 
 def open_runs() -> list[progress.Progress]:
     """Runs with anything still to come, newest first; asked once for all sessions."""
-    return kept().get("open runs", int(time.monotonic() / OPEN_SECONDS), lambda: progress.open_runs(store()))
+    return kept().get("open runs", int(time.monotonic() / OPEN_SECONDS), lambda: progress.open_runs(store()), wait=False)
 
 
 def changed() -> None:
@@ -105,7 +118,7 @@ def changed() -> None:
 
 def all_runs(most: int) -> list[progress.Progress]:
     """The latest runs, newest first; asked once for all sessions."""
-    return kept().get("all runs", int(time.monotonic()), lambda: progress.all_progress(store(), most))
+    return kept().get("all runs", int(time.monotonic()), lambda: progress.all_progress(store(), most), wait=False)
 
 
 def busy() -> bool:
@@ -120,12 +133,12 @@ def look_seconds() -> float | None:
 
 def keep_going() -> None:
     """Workers are there and cancels take effect; once a second for all sessions."""
-    kept().get("keep going", int(time.monotonic()), lambda: supervise.keep_going(store()))
+    kept().get("keep going", int(time.monotonic()), lambda: supervise.keep_going(store()), wait=False)
 
 
 def workers() -> list[dict]:
     """Living workers; asked once for all sessions."""
-    return kept().get("workers", int(time.monotonic()), lambda: supervise.workers(store()))
+    return kept().get("workers", int(time.monotonic()), lambda: supervise.workers(store()), wait=False)
 
 
 def _keep(key: Hashable, version: Hashable, make: Callable[[], Any], lag: bool = True) -> Any:
@@ -159,7 +172,9 @@ def precision_tests(plm: PlmInfo) -> list[precision.Tested]:
     """What is known of the PLM's precisions here."""
     if not plm.here:
         return []
-    return _keep(("precision", plm.fingerprint), int(time.monotonic() / 5), lambda: precision.tested(store(), plm.fingerprint))
+    return kept().get(
+        ("precision", plm.fingerprint), int(time.monotonic() / 5), lambda: precision.tested(store(), plm.fingerprint), wait=False
+    )
 
 
 class Missing(NamedTuple):
@@ -250,25 +265,31 @@ def states(cells: list[Cell]) -> dict[str, States]:
     return _keep(("states", tuple(cell.key for cell in cells)), version, lambda: _states(cells, files))
 
 
+@st.cache_resource
+def _read_states() -> dict[str, States]:
+    return {}
+
+
 def _states(cells: list[Cell], files: list[str]) -> dict[str, States]:
-    found = {}
+    # What was read for an earlier state of the store is not read again; a file's name is the hash of its bytes.
+    read, found = _read_states(), {}
+    if len(read) > MOST_STATES:
+        read.clear()
     for cell, file in zip(cells, files, strict=True):
         if not file:
             continue
         try:
-            found[cell.prompt_name] = stimulation(cell.key, file)
+            if file not in read:
+                arrays = store().result_arrays(cell.key, file)
+                if arrays is None:
+                    continue
+                read[file] = from_arrays(arrays)
+            found[cell.prompt_name] = read[file]
         except PtlibError as error:
             log.warning("%s", error)
-    return {name: one for name, one in found.items() if one is not None}
+    return found
 
 
 def of_states(view, key: Hashable, active: np.ndarray, make: Callable[[], Any]) -> Any:
     """Something made of stimulations, kept as long as they are the same."""
     return _keep(("of states", view.selection, key), hashlib.sha256(active.tobytes()).hexdigest(), make)
-
-
-@st.cache_resource(max_entries=4096)
-def stimulation(key: str, file: str) -> States | None:
-    """(layers, ffn) of one stored stimulation."""
-    found = store().result_arrays(key, file)
-    return None if found is None else from_arrays(found)

@@ -38,8 +38,13 @@ class Kept:
         self._values: OrderedDict[Hashable, _Value] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, version: Hashable, make: Callable[[], Any], may_lag: bool = False) -> Any:
-        """The value of a key in a version, or an older one where it may lag; errors of ``make`` are raised and nothing is kept."""
+    def get(self, key: Hashable, version: Hashable, make: Callable[[], Any], *, may_lag: bool = False, wait: bool = True) -> Any:
+        """The value of a key in a version; errors of ``make`` are raised and nothing is kept.
+
+        Args:
+            may_lag: an older value will do, as long as making it would take more than its share of the time.
+            wait: False where an older value will do while another thread makes the new one.
+        """
         with self._lock:
             item = self._values.setdefault(key, _Value())
             self._values.move_to_end(key)
@@ -47,7 +52,7 @@ class Kept:
                 self._values.popitem(last=False)
         if item.there and (item.version == version or (may_lag and time.monotonic() - item.made < SHARE * item.cost)):
             return item.value
-        if not item.lock.acquire(blocking=not (item.there and may_lag)):
+        if not item.lock.acquire(blocking=not item.there or (wait and not may_lag)):
             return item.value
         try:
             if not item.there or item.version != version:

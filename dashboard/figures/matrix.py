@@ -91,11 +91,11 @@ def _type_strips(fig: go.Figure, rows: Axis, columns: Axis, mode: Mode) -> None:
                           line={"color": paper(mode), "width": 3})  # fmt: skip
 
 
-def _frame(fig: go.Figure, cell: tuple[int, int], lines: Sequence[tuple[str, float]]) -> None:
+def _frame(cell: tuple[int, int], lines: Sequence[tuple[str, float]]) -> list[dict]:
     """A frame just inside a cell, its lines from the outer to the inner."""
     row, column = cell
-    for tint, width in lines:
-        fig.add_shape(type="rect", x0=column - 0.48, x1=column + 0.48, y0=row - 0.45, y1=row + 0.45, line={"color": tint, "width": width})
+    place = {"type": "rect", "x0": column - 0.48, "x1": column + 0.48, "y0": row - 0.45, "y1": row + 0.45}
+    return [{**place, "line": {"color": tint, "width": width}} for tint, width in lines]
 
 
 DIVERGING = ("#67001F", "#B2182B", "#D6604D", "#F4A582", "#FDDBC7", "#F7F7F7", "#D1E5F0", "#92C5DE", "#4393C3", "#2166AC", "#053061")
@@ -185,10 +185,11 @@ def transfer_matrix(
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
     )  # fmt: skip
     _type_strips(fig, sources, targets, mode)
-    for cell in own:
-        _frame(fig, cell, [("#FFFFFF", 3.5), ("#111111", 1.5)])
+    frames = [shape for cell in own for shape in _frame(cell, [("#FFFFFF", 3.5), ("#111111", 1.5)])]
     if selected is not None:
-        _frame(fig, selected, [("#111111", 5.5), (CHOSEN, 3.5)])
+        frames += _frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)])
+    # At once: plotly looks at all shapes whenever one is added.
+    fig.update_layout(shapes=[*fig.layout.shapes, *frames])
     fig.update_xaxes(tickvals=list(range(columns)), ticktext=[label(name) for name in targets.names], autotickangles=[-40, -65, -90],
                      range=[-0.5, columns - 0.5], title="target task", showgrid=False)  # fmt: skip
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=[label(name) for name in sources.names], ticklabelstandoff=11,

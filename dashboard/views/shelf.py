@@ -10,14 +10,9 @@ from ptlib.library import Library, PromptEntry
 from ptlib.prompts import inert_rows
 
 
-@st.cache_resource(max_entries=4096)
-def norm(digest: str, name: str) -> float:
-    """Frobenius norm of a prompt whose header does not hold it."""
-    return float(np.linalg.norm(data.library().prompt(name).load().values))
-
-
 def norm_of(entry: PromptEntry) -> float:
-    return float(entry.meta["norm"]) if "norm" in entry.meta else norm(entry.digest, entry.name)
+    """Frobenius norm; of the values where the header does not hold it."""
+    return float(entry.meta["norm"]) if "norm" in entry.meta else float(np.linalg.norm(entry.load().values))
 
 
 def prompt_table(shelf: Library, entries: list[PromptEntry]) -> pd.DataFrame:

@@ -77,8 +77,13 @@ class Snapshot:
         self._seen: tuple | None = None
 
     def refresh(self) -> int:
-        """Reads what is new; returns the version. Raises StoreError when the database fails."""
-        with self._lock:
+        """Reads what is new; returns the version. Raises StoreError when the database fails.
+
+        While another thread is at it, what was read last stands.
+        """
+        if not self._lock.acquire(blocking=self._seen is None):
+            return self.version
+        try:
             try:
                 db = self._connection()
                 seen = (self._file, db.execute("PRAGMA data_version").fetchone()[0])
@@ -95,6 +100,8 @@ class Snapshot:
                 self._close()
                 raise unusable("read", self.store.folder, error) from error
             return self.version
+        finally:
+            self._lock.release()
 
     def _connection(self) -> sqlite3.Connection:
         found = os.stat(self.store.path)
