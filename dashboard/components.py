@@ -12,10 +12,12 @@ import streamlit as st
 
 from dashboard import data, export
 from dashboard.selection import View, image_format
+from dashboard.steady import keep_figures_mounted
 from dashboard.theme import alt_text
 from ptlib.errors import PtlibError
 from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_clear
 
+keep_figures_mounted()
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 TITLE = "Prompt transfer"
@@ -109,6 +111,11 @@ def no_tasks(view: View) -> bool:
 
 def run_panel(view: View, missing: list[Cell], what: str = "cells", stopped: list[Cell] | None = None) -> None:
     """Either the open run with its progress, or what is missing and the buttons that run it."""
+    with st.container():
+        _panel(view, missing, what, stopped)
+
+
+def _panel(view: View, missing: list[Cell], what: str, stopped: list[Cell] | None) -> None:
     if missing and not view.plm.here:
         without_weights(view)
         return
@@ -129,7 +136,9 @@ def title_of(item: progress.Progress | None) -> None:
 
 def live(part: Callable[[], None]) -> None:
     """A part of a page that is drawn anew while a run is open, without a run of the whole page, and not at all otherwise."""
-    st.fragment(lambda: guard(part), run_every=REDRAW_SECONDS if data.busy() else None)()
+    # A place of its own: what comes and goes above it must not make the browser draw it as something new.
+    with st.container():
+        st.fragment(lambda: guard(part), run_every=REDRAW_SECONDS if data.busy() else None)()
 
 
 def _start(view: View, cells: list[Cell], title: str, engine: str = "local") -> None:
@@ -198,10 +207,10 @@ def _watch() -> None:
     st.fragment(lambda: guard(panel), run_every=data.look_seconds())()
 
 
-def run_bar(item: progress.Progress, of: int = 1) -> None:
+def run_bar(item: progress.Progress, of: int = 1, named: bool = True) -> None:
     """One open run: how far, how fast, how long still, what it is at, and the buttons that hold or end it."""
     bar, hold, stop = st.columns([6, 1, 1], vertical_alignment="center")
-    bar.progress(item.ended / item.total, f"{plain(item.title)} · {item.done} of {item.total} done"
+    bar.progress(item.ended / item.total, (f"{plain(item.title)} · " if named else "") + f"{item.done} of {item.total} done"
                  + (f" · {item.failed} failed" if item.failed else "") + (f" · {of} runs open" if of > 1 else ""))  # fmt: skip
     bar.caption(speed(item))
     paused = item.state == "paused"

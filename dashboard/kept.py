@@ -1,7 +1,7 @@
 """What pages compute from the store, once for all sessions of this server.
 
 A value is made again when its version changes. While a run adds cells that would be every moment, so a value may then lag: making
-it takes a twentieth of the server's time at most. One thread makes it; the others show the last one meanwhile.
+it takes a ninth of the server's time at most. One thread makes it; the others show the last one meanwhile.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import streamlit as st
 
 KEEP = 64
 """Values that are kept; the least recently used goes first."""
-SHARE = 20
-"""A value that took a second may lag for twenty, while a run is open."""
+SHARE = 8
+"""A value that took a second may lag for eight, while a run is open."""
 
 
 @dataclass

@@ -17,8 +17,8 @@ from ptlib.neurons.overlap import overlap
 from ptlib.runs.study import Study
 
 FEWEST_TASKS = 4
+# Pairs that are drawn one by one.
 MOST_POINTS = 5000
-"""Pairs that are drawn one by one."""
 PAIRS = ("all", "other types only", "all and own prompts")
 
 

@@ -12,8 +12,8 @@ from ptlib.library import PromptEntry
 from ptlib.neurons.overlap import overlap, overlap_per_layer
 from ptlib.neurons.states import States
 
+# Prompts beyond which the matrix of all pairs is drawn by task: single cells could not be seen.
 MOST_PROMPTS = 200
-"""Prompts beyond which the matrix of all pairs is drawn by task: single cells could not be seen."""
 
 
 def one_prompt(view: View, name: str, states: States) -> None:

@@ -11,18 +11,18 @@ from ptlib.errors import PtlibError
 from ptlib.runs import Cell, progress, queue, study_file, supervise
 from ptlib.runs.study_file import Part, StudyFile
 
-SHOWN = 30
-"""Runs on the page, the newest."""
-ERRORS = 200
+# Runs on the page, the newest, and failed cells of each.
+SHOWN, ERRORS = 30, 200
 
 
 def row(item: progress.Progress) -> None:
     """One run: progress, figures, buttons, errors, log."""
     with st.container(border=True):
         made = pd.Timestamp(item.created, unit="s", tz="UTC").strftime("%Y-%m-%d %H:%M UTC")
-        st.markdown(f"**{components.plain(item.title)}** · {item.state} · {made} · id {item.run_id}")
+        words = f" · priority {item.priority}" if item.priority else ""
+        st.markdown(f"**{components.plain(item.title)}** · {item.state} · {made} · id {item.run_id}{words}")
         if item.open:
-            components.run_bar(item)
+            components.run_bar(item, named=False)
         else:
             ended(item)
         with st.popover("More", width="content"):

@@ -137,3 +137,36 @@ def test_every_page(filled, browser, size, scheme):
         tab.shot(f"{path or 'overview'}-{size[0]}-{scheme}")
         tab.check()
     tab.context.close()
+
+
+def test_a_matrix_fills_in_without_flicker_and_every_tab_follows_the_run(filled, server, browser):
+    address, _ = server
+    tab, other = Tab(browser), Tab(browser)
+    tab.open(f"{address}/transfer?seeds=0&n=100")
+    tab.page.get_by_role("button", name="Run missing cells").click()
+    tab.page.get_by_role("button", name="Pause").wait_for(timeout=30_000)
+    tab.page.evaluate(
+        "() => { window.plot = document.querySelector('.js-plotly-plot'); window.gone = []; window.counts = new Set(); window.titles = new Set();"
+        "const look = () => { const plot = document.querySelector('.js-plotly-plot');"
+        " if (plot !== window.plot || plot.getBoundingClientRect().height < 100)"
+        " window.gone.push([!plot, plot !== window.plot, plot && plot.getBoundingClientRect().height, document.title, document.body.innerText.slice(0, 300)]);"
+        " window.counts.add([...document.querySelectorAll('.js-plotly-plot text')].filter(one => /^[.]\\d\\d$/.test(one.textContent)).length);"
+        " window.titles.add(document.title); requestAnimationFrame(look); }; look(); }"
+    )
+    other.open(f"{address}/runs")
+    other.page.get_by_role("button", name="Pause").click()
+    tab.page.get_by_role("button", name="Resume").wait_for(timeout=30_000)
+    tab.page.get_by_text("nothing of it is evaluated until it is resumed").wait_for(timeout=30_000)
+    tab.page.get_by_role("button", name="Resume").click()
+    other.page.get_by_role("button", name="Pause").wait_for(timeout=30_000)
+    tab.page.wait_for_function("document.body.innerText.includes('complete')", timeout=120_000)
+    tab.settle()
+    counts, titles = (tab.page.evaluate(f"() => [...window.{name}]") for name in ("counts", "titles"))
+    assert tab.page.evaluate("() => window.gone") == [], "the figure was never away"
+    assert len([count for count in counts if count]) >= 3, f"it filled in step by step: {counts}"
+    assert sum("% · Prompt transfer" in title for title in titles) >= 2
+    assert tab.page.title() == "Prompt transfer"
+    other.page.wait_for_function("document.title === 'Prompt transfer'", timeout=30_000)
+    for one in (tab, other):
+        one.check()
+        one.context.close()
