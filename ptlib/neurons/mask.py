@@ -74,16 +74,22 @@ def distinctiveness(own: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray
     Raises:
         RunError: there is no other type.
     """
+    return own.mean(axis=0) - _elsewhere(others)
+
+
+def _elsewhere(others: Sequence[np.ndarray]) -> np.ndarray:
+    """(layers, ffn) highest share of another type's prompts that activate a neuron."""
     if not len(others):
         raise RunError("distinctive neurons need prompts of another type", where="selection", found="one type", mend="Select sources of two types.")  # fmt: skip
-    return own.mean(axis=0) - np.max([states.mean(axis=0) for states in others], axis=0)
+    return np.max([states.mean(axis=0) for states in others], axis=0)
 
 
 def choose(rule: Rule, share: float, found: Stimulated, layers: Sequence[int] | None = None, *, draw: int = 0, like: Rule = "most") -> np.ndarray:  # fmt: skip
     """The neurons that a rule switches off.
 
     The most and least activated and the distinctive are sought over the chosen layers together, so a layer's part may be small.
-    Among equally distinctive neurons the prompt's own value decides, among equal values the place.
+    Among equally distinctive neurons those that other types activate less come first, then those of higher value: where there are
+    not enough distinctive ones for a large share, what no type activates fills it up before what all do. Of equal ones the first.
 
     Args:
         share: of all neurons of the chosen layers.
@@ -113,7 +119,8 @@ def choose(rule: Rule, share: float, found: Stimulated, layers: Sequence[int] | 
     elif rule == "least":
         ranks = (values,)
     elif rule == "distinctive":
-        ranks = (-values, -distinctiveness(found.own, found.others)[chosen].ravel())
+        score, elsewhere = distinctiveness(found.own, found.others), _elsewhere(found.others)
+        ranks = (-values, elsewhere[chosen].ravel(), -score[chosen].ravel())
     else:
         raise RunError("unknown choice of neurons", where="neurons", found=repr(rule), expected=f"one of {list(MEANS)}")
     picked = np.lexsort(ranks)[: count(share, len(chosen), width)]

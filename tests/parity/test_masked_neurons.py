@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import torch
 
 from ptlib.neurons.stimulate import stimulate
 from ptlib.plms.plm import Shortcuts
@@ -20,13 +21,15 @@ MASK = np.random.default_rng(3).random((3, 48)) < 0.3
 @contextmanager
 def zeroed(plm, family, off):
     """As the authors' released code does it, by modules' names."""
-    import torch
+
+    def kept(row):
+        keep = torch.tensor(~row)
+        return lambda _module, _given, out: out * keep
 
     end = ENDS.get(family, "mlp.up_proj")
     modules = [module for name, module in plm.model.named_modules() if name.endswith(end) and not name.startswith("encoder.")]
     assert len(modules) == len(off)
-    hooks = [module.register_forward_hook(lambda _m, _i, out, keep=torch.tensor(~row): out * keep)
-             for module, row in zip(modules, off, strict=True)]  # fmt: skip
+    hooks = [module.register_forward_hook(kept(row)) for module, row in zip(modules, off, strict=True)]
     yield
     for hook in hooks:
         hook.remove()
