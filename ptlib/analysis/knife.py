@@ -128,6 +128,25 @@ def specificity(
                        float(values[there & ~near].mean()), len(excess), excess.shape[1], int(there.sum()), random["draw"].nunique())  # fmt: skip
 
 
+WHAT = {"most": "most activated", "distinctive": "most distinctive"}
+CLEAR = 0.05
+
+
+def in_words(found: Specificity | None, rule: str, share: float) -> str:
+    """Is the drop specific? One sentence with its p, and what it rests on."""
+    which = f"the {share:.0%} {WHAT[rule]} neurons"
+    if found is None:
+        return f"Whether the drop is specific cannot be said for {which}: it takes random neurons, and tasks of the prompt's type and of others."
+    clear = found.p < CLEAR and found.ci_low > 0
+    verdict = ("The drop is specific to the type" if clear else "The drop is larger on other types" if found.ci_high < 0 else
+               "The drop is not clearly specific to the type")  # fmt: skip
+    few = "s" if found.prompts > 1 else ""
+    return (f"{verdict}: with {which} of {found.prompts} prompt{few} off, beyond what as many random neurons of the same layers cost, own and "
+            f"same-type tasks lose {found.near:.1%} of their score and tasks of other types {found.far:.1%}; difference {found.value:.1%} "
+            f"(95 % interval {found.ci_low:.1%} to {found.ci_high:.1%}, permutation p = {found.p:.2g}, {found.scores} pairs of prompt and "
+            f"task, {found.draws} draws).")  # fmt: skip
+
+
 def _sides(values: np.ndarray, near: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(B, prompts) mean of the near tasks minus mean of the far ones, under (B, tasks) weights; NaN where a side is empty."""
     there, filled = np.isfinite(values), np.nan_to_num(values)
