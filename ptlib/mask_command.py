@@ -23,6 +23,7 @@ SHOWN = ["line", "layers", "share", "group", "masked", "score", "drop", "drop_lo
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the verb has beside the options of all: ``--sources`` and ``--seeds`` choose the prompts that decide what is distinctive."""
     parser.add_argument("of", nargs="+", help="source tasks whose prompts' neurons are masked")
+    parser.add_argument("--cut-seeds", nargs="+", type=int, help="seeds of the prompts whose neurons are masked (default: --seeds)")
     parser.add_argument("--shares", nargs="+", type=float, default=[100 * share for share in SHARES], metavar="PERCENT", help="of all neurons of the "
                         "chosen layers, up to 50 (default: 1 5 10 20 50)")  # fmt: skip
     parser.add_argument("--rules", nargs="+", choices=tuple(MEANS), default=list(MEANS), help="which neurons (default: all four choices)")
@@ -50,20 +51,19 @@ def run(
     together = None if not options.layers else tuple(layer - 1 for layer in options.layers)
     layers = tuple((layer,) for layer in range(count)) if options.each_layer else (together,)
     cut = Cut(tuple(share / 100 for share in options.shares), tuple(options.rules), layers, options.draws, options.read_with)
-    found = masking(library, selection, options.of, cut)
+    found = masking(library, selection, options.of, cut, options.cut_seeds)
     for note in found.notes:
         print(f"ptlib: {note}", file=sys.stderr)
     _say_cost(store, library, selection, found)
     api.complete(store, found.cells, f"{selection.plm}, neurons masked", "command line", on_progress)
     table = stored(store, found)
-    if not options.each_layer:
-        for share in sorted(set(table["share"])):
-            for rule in ("distinctive", "most"):
-                if rule in set(table["rule"]) and "random" in set(table["rule"]):
-                    print(
-                        knife.in_words(knife.specificity(table, rule, share, layers=table["layers"].iloc[0]), rule, share), file=sys.stderr
-                    )
-    return table if options.cells else knife.curves(table)[SHOWN]
+    if options.each_layer:
+        return table if options.cells else knife.curves(table)[SHOWN]
+    told = knife.findings(table, table["layers"].iloc[0])
+    if "random" in options.rules:
+        for (rule, share), specific in told.specific.items():
+            print(knife.in_words(specific, rule, share), file=sys.stderr)
+    return table if options.cells else told.curves[SHOWN]
 
 
 def _say_cost(store: Store, library: Library, selection: Selection, found: Masking) -> None:

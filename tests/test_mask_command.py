@@ -15,7 +15,7 @@ def test_a_table_what_it_costs_and_whether_it_is_specific(capsys):
     assert code == 0, err
     rows = json.loads(out)
     assert "60 cells, 600 examples, about" in err
-    assert {row["line"] for row in rows} == {"most activated", "distinctive", "random, layers as most activated", "random, layers as distinctive",
+    assert {row["line"] for row in rows} == {"most activated", "distinctive", "random (as most activated)", "random (as distinctive)",
                                              "least activated"}  # fmt: skip
     assert {row["group"] for row in rows} == {"own task", "same type", "other types"}
     assert {row["masked"] for row in rows} == {14, 72}

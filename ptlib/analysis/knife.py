@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 GROUPS = ("own task", "same type", "other types")
-LINES = {("most", ""): "most activated", ("distinctive", ""): "distinctive", ("random", "most"): "random, layers as most activated",
-         ("random", "distinctive"): "random, layers as distinctive", ("least", ""): "least activated"}  # fmt: skip
+LINES = {("most", ""): "most activated", ("distinctive", ""): "distinctive", ("random", "most"): "random (as most activated)",
+         ("random", "distinctive"): "random (as distinctive)", ("least", ""): "least activated"}  # fmt: skip
 RESAMPLES = 2000
 PERMUTATIONS = 5000
 CHUNK = 500
@@ -145,6 +145,20 @@ def in_words(found: Specificity | None, rule: str, share: float) -> str:
             f"same-type tasks lose {found.near:.1%} of their score and tasks of other types {found.far:.1%}; difference {found.value:.1%} "
             f"(95 % interval {found.ci_low:.1%} to {found.ci_high:.1%}, permutation p = {found.p:.2g}, {found.scores} pairs of prompt and "
             f"task, {found.draws} draws).")  # fmt: skip
+
+
+class Findings(NamedTuple):
+    """Everything that is said of one table."""
+
+    curves: pd.DataFrame
+    specific: dict[tuple[str, float], Specificity | None]
+    """(rule, share) -> whether the drop is specific."""
+
+
+def findings(table: pd.DataFrame, layers: str = "all") -> Findings:
+    """:func:`curves`, and :func:`specificity` of every rule and share of a table. ``layers``: as in the table."""
+    pairs = [(rule, share) for rule in WHAT if rule in set(table["rule"]) for share in sorted(set(table["share"]))]
+    return Findings(curves(table), {(rule, share): specificity(table, rule, share, layers=layers) for rule, share in pairs})
 
 
 def _sides(values: np.ndarray, near: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -183,8 +183,9 @@ def correlate(
 
 def masked_scores(
     sources: Sequence[str], plm: str | None = None, *, cut: Cut = Cut(), tasks: Sequence[str] | None = None,  # noqa: B008
-    among: Sequence[str] | None = None, seeds: Sequence[int] | None = None, limit: int | None = LIMIT, insertion: str | None = None,
-    dtype: str = "float32", store: Store | None = None, library: Library | None = None, on_progress: Callable[[progress.Progress], None] = lambda item: None,
+    among: Sequence[str] | None = None, seeds: Sequence[int] | None = None, cut_seeds: Sequence[int] | None = None, limit: int | None = LIMIT,
+    insertion: str | None = None, dtype: str = "float32", store: Store | None = None, library: Library | None = None,
+    on_progress: Callable[[progress.Progress], None] = lambda item: None,
 ) -> pd.DataFrame:  # fmt: skip
     """Scores with neurons of some prompts switched off; what is missing is evaluated first, by the worker process.
 
@@ -192,7 +193,8 @@ def masked_scores(
 
     Args:
         sources: tasks whose trained prompts are cut. cut: which neurons, and who reads meanwhile.
-        among: tasks whose prompts decide which neurons are distinctive. tasks: what is read. seeds: None takes all, as these do.
+        among, seeds: tasks and seeds of the prompts that decide which neurons are distinctive; ``cut_seeds``, among them, are cut.
+        tasks: what is read. None takes all of each.
         limit: first test examples.
 
     Returns:
@@ -206,6 +208,6 @@ def masked_scores(
         library, plm, tasks=tasks, sources=among, seeds=seeds, baselines=False, limit=limit, insertion=insertion, dtype=dtype
     )
     check_seeds(library, selection.plm, seeds)
-    found = masking(library, selection, sources, cut)
+    found = masking(library, selection, sources, cut, cut_seeds)
     complete(store, found.cells, f"{selection.plm}, neurons masked", "api", on_progress)
     return stored(store, found)

@@ -50,42 +50,55 @@ class Masking(NamedTuple):
     """What was asked for and cannot be, a sentence each."""
 
 
-def masking(library: Library, selection: Selection, sources: Sequence[str], cut: Cut = Cut()) -> Masking:  # noqa: B008
+def masking(
+    library: Library, selection: Selection, sources: Sequence[str], cut: Cut = Cut(), seeds: Sequence[int] | None = None  # noqa: B008
+) -> Masking:  # fmt: skip
     """Every mask of the trained prompts of some source tasks, on every task of a selection.
 
     Args:
         selection: its trained prompts decide which neurons are distinctive; its tasks are read.
-        sources: tasks whose prompts are cut.
+        sources, seeds: tasks and seeds of the prompts that are cut; the others only decide what is distinctive. None takes all seeds.
 
     Raises:
-        RunError: a source without prompts in the selection, a share, layer, rule or number of draws that cannot be, or nothing left
+        RunError: a source or seed without prompts in the selection, a share, layer, rule or number of draws that cannot be, or nothing left
             to do. PromptError: a prompt that cannot be stimulated. PtlibError: unknown names, unreadable data.
     """
     plm = library.plm(selection.plm)
     prompts = [entry for entry in (library.prompt(name) for name in selection.prompts if name) if entry.kind == "trained"]
-    for name in sources:
-        if not any(entry.task == name for entry in prompts):
-            raise RunError("no prompt of this task is selected", where=selection.plm, found=name,
-                           expected=f"one of {sorted({entry.task for entry in prompts})}")  # fmt: skip
+    chosen = [entry for entry in prompts if entry.task in sources and (seeds is None or entry.seed in seeds)]
+    for what, asked, there in (
+        ("task", sources, {entry.task for entry in prompts}),
+        ("seed", seeds or (), {entry.seed for entry in prompts if entry.task in sources}),
+    ):
+        absent = next((one for one in asked if one not in there), None)
+        if absent is not None:
+            raise RunError(f"no prompt of this {what} is selected", where=selection.plm, found=absent, expected=f"one of {sorted(there)}")
     cut, notes = _possible(cut, plm, prompts)
     tasks = _tasks(library, selection, plm)
     own = {(entry.task, entry.seed): entry for entry in prompts}
-    rows, cells = [], {}
-    for entry in (entry for entry in prompts if entry.task in sources):
+    rows: list[list] = []
+    cells: dict[str, Cell] = {}
+    intact: dict[tuple[str, str], Cell] = {}
+    for entry in chosen:
         readers = {task.name: own.get((task.name, entry.seed)) if cut.reader == "own" else entry for task in tasks}
         for mask, settings in _masks(entry, prompts, selection, plm, cut):
             for task in tasks:
                 reader = readers[task.name]
                 if reader is None:
                     continue
-                off, intact = (_cell(kind, plm, selection, reader, task, more) for kind, more in (("masked", settings), ("score", "")))
-                cells[intact.key], cells[off.key] = intact, off
+                pair = (reader.name, task.name)
+                if pair not in intact:
+                    intact[pair] = _cell("score", plm, selection, reader, task, "")
+                off, whole = _cell("masked", plm, selection, reader, task, settings), intact[pair]
+                cells[off.key] = off
                 rows.append([plm.id, entry.name, entry.task, entry.type, entry.seed, reader.name, task.name, task.type, *mask, off.key,
-                             intact.key])  # fmt: skip
+                             whole.key])  # fmt: skip
     if not rows:
         raise RunError("no task has an own prompt of these seeds to read it with", where=selection.plm,
                        mend="Choose other tasks or seeds, or have the prompt itself read them.")  # fmt: skip
-    return Masking(pd.DataFrame(rows, columns=STATIC), list(cells.values()), notes)
+    # Without the score with all neurons none of the others says anything.
+    first = {cell.key: cell for cell in intact.values()}
+    return Masking(pd.DataFrame(rows, columns=STATIC), list((first | cells).values()), notes)
 
 
 class _Read(NamedTuple):

@@ -95,11 +95,11 @@ def test_curves_have_means_intervals_and_say_what_over():
     own = found.loc[("distinctive", "own task")]
     assert (own.tasks, own.masks, own.scores, own.over) == (1, 1, 1, "examples")
     assert (own.drop_low, own.drop_high) == pytest.approx((1 - (own.score + 0.05) / 0.8, 1 - (own.score - 0.05) / 0.8))
-    drawn = found.loc[("random, layers as distinctive", "own task")]
+    drawn = found.loc[("random (as distinctive)", "own task")]
     assert (drawn.tasks, drawn.masks, drawn.over) == (1, 5, "masks")
     same = found.loc[("distinctive", "same type")]
     assert (same.tasks, same.masks, same.over) == (2, 1, "tasks")
-    assert found.loc[("random, layers as distinctive", "other types"), "over"] == "tasks and masks"
+    assert found.loc[("random (as distinctive)", "other types"), "over"] == "tasks and masks"
     assert ((found.drop_low <= found["drop"]) & (found["drop"] <= found.drop_high)).all()
     table = made(sources=("a1",), seeds=1)
     chosen = table[(table.rule == "distinctive") & (table.target_type == "b")]
@@ -132,4 +132,4 @@ def test_one_layer_at_a_time():
     found = knife.by_layer(pd.concat(layers), "distinctive", "same type")
     assert list(found.index) == [1, 2]
     assert found[0.1].tolist() == pytest.approx([0.15, 0.45], abs=0.01)
-    assert knife.by_layer(pd.concat(layers), "random, layers as most activated", "other types")[0.1].tolist() == pytest.approx([0.05, 0.05], abs=0.01)  # fmt: skip
+    assert knife.by_layer(pd.concat(layers), "random (as most activated)", "other types")[0.1].tolist() == pytest.approx([0.05, 0.05], abs=0.01)  # fmt: skip

@@ -34,6 +34,16 @@ def test_every_rule_at_every_share_on_every_task(library):
     assert set(masking(library, selection(library), ["films"], ONE._replace(reader="masked")).rows.reader) == {"tiny-1/films-s0"}
 
 
+def test_seeds_that_are_cut_are_among_those_that_decide(library):
+    chosen = selection(library, seeds=[0, 1])
+    some, everything = masking(library, chosen, ["films"], ONE, [1]), masking(library, chosen, ["films"], ONE)
+    assert set(some.rows.seed) == {1}
+    assert set(some.rows.key) == set(everything.rows.key[everything.rows.seed == 1])
+    assert {cell.key for cell in some.cells} == {*some.rows.key, *some.rows.intact_key}
+    with pytest.raises(PtlibError, match=r"no prompt of this seed is selected \(found 5, expected one of \[0, 1\]"):
+        masking(library, chosen, ["films"], ONE, [5])
+
+
 def test_in_one_layer_the_random_neurons_of_all_rules_are_the_same(library):
     rows = masking(library, selection(library), ["films"], ONE._replace(layers=((1,), (2,), (0, 1, 2)))).rows
     single = rows[(rows.rule == "random") & (rows.layers == "2")]
