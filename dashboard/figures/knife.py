@@ -16,7 +16,7 @@ LOOKS = {"most activated": (SPARE[0], "circle", "solid"), "distinctive": (SPARE[
          "random (as most activated)": ("", "x-thin-open", "dash"), "random (as distinctive)": ("", "cross-thin-open", "dot"),
          "least activated": (SPARE[4], "square", "dashdot")}  # fmt: skip
 """Colour (none: that of secondary text), symbol and dash of each choice of neurons."""
-BAND = 0.14
+BAND = 0.11
 
 
 def _rgba(tint: str, share: float) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, export
 from dashboard.background import found
 from dashboard.figures import knife as figures
 from dashboard.selection import View
@@ -161,14 +161,26 @@ def panels(view: View, wish: Wish, told: knife.Findings, usable: pd.DataFrame) -
                 part = usable[usable["group"] == group]
                 components.show(figures.curve(told.curves, group, measure, ends, view.mode), f"ablation-{group.replace(' ', '-')}",
                                 f"{group.capitalize()}: {len(part)} scores, {components.count(part['target'].nunique(), 'task')}, "
-                                f"{components.count(part['prompt'].nunique(), 'prompt')}.", table=told.curves[told.curves["group"] == group])  # fmt: skip
+                                f"{components.count(part['prompt'].nunique(), 'prompt')}.")  # fmt: skip
             else:
                 st.info(others[group])
-    st.caption(f"PLM {components.plain(view.plm.id)}, {view.n}. Off: neurons of {ALL if wish.layers == 'all' else f'layer {wish.layers}'}, zero after the activation function at "
-               f"every position{', in the decoder; the encoder is untouched' if view.plm.family == 't5' else ''}, chosen by the stimulation of the prompt for "
-               f"{components.plain(wish.source)} (seed {', '.join(map(str, wish.seeds))}). Tasks are read with {READERS[wish.cut.reader]}. Relative drop: 1 − score ÷ score "
-               f"with all neurons. {'; '.join(text[0].upper() + text[1:] for text in MEANS.values())}. Distinctive is decided by all prompts selected in the sidebar; random: mean of "
-               f"{wish.cut.draws} draws. Bands: 95 % bootstrap over tasks and masks; with one of each, over the examples (Wilson).")  # fmt: skip
+    left, right = st.columns([5, 1], vertical_alignment="top")
+    left.caption(about(view, wish))
+    right.download_button(
+        "CSV", lambda: export.csv(told.curves), "ablation.csv", "text/csv", key="csv-ablation", on_click="ignore", width="stretch"
+    )
+
+
+def about(view: View, wish: Wish) -> str:
+    """What the figures show, in words."""
+    place = ALL if wish.layers == "all" else f"layer {wish.layers}"
+    decoder = ", in the decoder (the encoder is untouched)" if view.plm.family == "t5" else ""
+    rules = ". ".join(text[0].upper() + text[1:] for text in MEANS.values())
+    return (f"PLM {components.plain(view.plm.id)}, {view.n}. Off: neurons of {place}{decoder}, zero after the activation function at every position, "
+            f"chosen by the stimulation of the prompt for {components.plain(wish.source)} (seed {', '.join(map(str, wish.seeds))}). Tasks are read with "
+            f"{READERS[wish.cut.reader]}. Relative drop: 1 − score ÷ score with all neurons. {rules}; mean of {wish.cut.draws} draws, as many in each layer as "
+            "of the most activated or of the distinctive. What is distinctive is decided by all prompts selected in the sidebar. Bands: 95 % bootstrap over "
+            "tasks and masks; with one of each, over the examples (Wilson).")  # fmt: skip
 
 
 def heatmap(view: View, wish: Wish, single: Masking) -> None:

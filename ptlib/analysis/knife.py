@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammaln
 
 GROUPS = ("own task", "same type", "other types")
 LINES = {("most", ""): "most activated", ("distinctive", ""): "distinctive", ("random", "most"): "random (as most activated)",
@@ -85,6 +86,8 @@ class Specificity(NamedTuple):
     """95 % bootstrap over tasks and over source tasks."""
     p: float
     """One-sided: how often it is as large when tasks are dealt to the columns at random, for all prompts alike."""
+    least_p: float
+    """What p cannot fall below: one over the ways in which so few tasks can be dealt to the prompts' types."""
     near: float
     """Mean excess on own and same-type tasks."""
     far: float
@@ -124,11 +127,12 @@ def specificity(
     rng = np.random.default_rng(seed)
     low, high = _interval(values, near, about["source"], rng, resamples)
     there = np.isfinite(values)
-    return Specificity(value, low, high, _p(values, near, value, rng, permutations), float(values[there & near].mean()),
-                       float(values[there & ~near].mean()), len(excess), excess.shape[1], int(there.sum()), random["draw"].nunique())  # fmt: skip
+    p, least = _p(values, near, value, rng, permutations), _least_p(set(about["source_type"]), list(kinds))
+    return Specificity(value, low, high, p, least, float(values[there & near].mean()), float(values[there & ~near].mean()), len(excess),
+                       excess.shape[1], int(there.sum()), random["draw"].nunique())  # fmt: skip
 
 
-WHAT = {"most": "most activated", "distinctive": "most distinctive"}
+WHAT = {"distinctive": "most distinctive", "most": "most activated"}
 CLEAR = 0.05
 
 
@@ -141,9 +145,10 @@ def in_words(found: Specificity | None, rule: str, share: float) -> str:
     verdict = ("The drop is specific to the type" if clear else "The drop is larger on other types" if found.ci_high < 0 else
                "The drop is not clearly specific to the type")  # fmt: skip
     few = "s" if found.prompts > 1 else ""
+    floor = f", with so few tasks at least {found.least_p:.2g}" if found.least_p > CLEAR / 5 else ""
     return (f"{verdict}: with {which} of {found.prompts} prompt{few} off, beyond what as many random neurons of the same layers cost, own and "
             f"same-type tasks lose {found.near:.1%} of their score and tasks of other types {found.far:.1%}; difference {found.value:.1%} "
-            f"(95 % interval {found.ci_low:.1%} to {found.ci_high:.1%}, permutation p = {found.p:.2g}, {found.scores} pairs of prompt and "
+            f"(95 % interval {found.ci_low:.1%} to {found.ci_high:.1%}, permutation p = {found.p:.2g}{floor}, {found.scores} pairs of prompt and "
             f"task, {found.draws} draws).")  # fmt: skip
 
 
@@ -198,6 +203,12 @@ def _p(values: np.ndarray, near: np.ndarray, value: float, rng: np.random.Genera
         means = np.where(defined, gap, 0).sum(axis=1) / np.maximum(defined.sum(axis=1), 1)
         hits += int((means >= value - ALIKE).sum())
     return (1 + hits) / (1 + permutations)
+
+
+def _least_p(of: set[str], kinds: list[str]) -> float:
+    # Tasks of types that no prompt has are all alike to it.
+    counts = pd.Series([kind if kind in of else None for kind in kinds]).value_counts(dropna=False)
+    return float(np.exp(gammaln(counts + 1).sum() - gammaln(len(kinds) + 1)))
 
 
 def by_layer(table: pd.DataFrame, line: str, group: str) -> pd.DataFrame:

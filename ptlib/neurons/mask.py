@@ -17,8 +17,8 @@ MOST = 0.5
 MEANS: dict[str, str] = {
     "most": "most activated: the highest values (as in the authors' released code 2.0)",
     "distinctive": "distinctive: activated by prompts of the prompt's type and not by those of any other type",
-    "random": "random: as many in each layer, drawn from all neurons of that layer",
     "least": "least activated: the lowest values",
+    "random": "random: drawn from all neurons of a layer",
 }
 """Rule -> what it takes, over the chosen layers together."""
 
