@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ptlib import __version__, mask_command
+from ptlib import __version__
+from ptlib.commands import mask
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -122,9 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--engine", choices=queue.ENGINES, help="where its cells are evaluated (default: this machine)")
     runs.add_argument("--priority", type=int, help="higher goes first (default: 0)")
     runs.add_argument("--wait", action="store_true", help="wait until the run has ended; Ctrl-C cancels it")
-    mask = verb("mask", _mask, "switch neurons of prompts off and measure what that costs their own task, its type and other types",
-                "mask laptop --seeds 0 --shares 5 20")  # fmt: skip
-    for command in (transfer, neurons, correlate, project, runs, mask):
+    masked = mask.register(verb, _selection, _print, _progress)
+    for command in (transfer, neurons, correlate, project, runs, masked):
         command.add_argument("--plm", help="PLM id (default: the library's)")
         command.add_argument("--tasks", nargs="+", help="target tasks (default: all)")
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
@@ -141,7 +141,6 @@ def _parser() -> argparse.ArgumentParser:
     correlate.add_argument("--diagonal", action="store_true", help="count prompts on their own task too")
     for command in (transfer, correlate):
         command.add_argument("--published", action="store_true", help="results that came with an import, nothing is evaluated")
-    mask_command.add_options(mask)
     verbs.add_parser("import", help="thunlp | prompts: bring foreign prompts and results in", add_help=False)
     zoo = verbs.add_parser("zoo", help="build | report: make the embedded zoo, or print the evidence from it",
                            epilog="example: ptlib zoo report")  # fmt: skip
@@ -383,13 +382,6 @@ def _project(options: argparse.Namespace) -> None:
     )
     _print(points, options.format)
     print(f"{found.parameters}, trustworthiness {found.trustworthiness:.3f}. {found.note}".strip(), file=sys.stderr)
-
-
-def _mask(options: argparse.Namespace) -> None:
-    library = Library.open()
-    if options.whole:
-        options.limit = None
-    _print(mask_command.run(Store(), library, _selection(library, options, baselines=False), options, _progress), options.format)
 
 
 def _runs(options: argparse.Namespace) -> None:

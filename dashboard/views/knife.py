@@ -94,6 +94,7 @@ def body() -> None:
     view: View = st.session_state["view"]
     st.title("Ablation")
     if view.published:
+        components.live_status(view)
         st.info("No neurons came with the published results. Choose the measured ones in the sidebar.")
         return
     if components.no_tasks(view):

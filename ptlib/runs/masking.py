@@ -124,7 +124,8 @@ def _possible(cut: Cut, plm: PlmInfo, prompts: Sequence[PromptEntry]) -> tuple[C
     if not (cut.shares and cut.rules and cut.layers):
         raise RunError("nothing is asked for", where="neurons", mend="Choose at least one share, one rule and one layer.")
     layers = dict.fromkeys(tuple(check_layers(part, plm.layers, plm.id)) for part in cut.layers)
-    for share in cut.shares:
+    shares = tuple(sorted({round(share, 6) for share in cut.shares}))
+    for share in shares:
         count(share, 1, plm.ffn)
     notes: tuple[str, ...] = ()
     rules = tuple(dict.fromkeys(cut.rules))
@@ -135,8 +136,8 @@ def _possible(cut: Cut, plm: PlmInfo, prompts: Sequence[PromptEntry]) -> tuple[C
             raise RunError("distinctive neurons need prompts of another type", where=plm.id, found="prompts of one type",
                            mend="Select sources of two types.")  # fmt: skip
     whole = tuple(range(plm.layers))
-    return cut._replace(rules=rules, layers=tuple(None if part == whole else part for part in layers),
-                        shares=tuple(sorted(set(cut.shares)))), notes  # fmt: skip
+    parts = tuple(None if part == whole else part for part in layers)
+    return cut._replace(rules=rules, layers=parts, shares=shares), notes
 
 
 def _masks(entry: PromptEntry, prompts: Sequence[PromptEntry], selection: Selection, plm: PlmInfo, cut: Cut) -> list[tuple[tuple, str]]:
@@ -169,7 +170,7 @@ def settings_for(
     """What decides a mask, and nothing else: rule, share, layers (from 0; absent for all), ``of`` (digest and insertion of the prompt
     whose neurons they are), for random neurons the draw and ``like``, and where distinctive ones count ``own`` and ``others``, the
     prompts of each type by digest and insertion."""
-    told = {"rule": rule, "share": round(share, 6), "of": list(of), "layers": None if layers is None else list(layers)}
+    told = {"rule": rule, "share": share, "of": list(of), "layers": None if layers is None else list(layers)}
     told |= {"draw": draw, "like": like} if rule == "random" else {}
     return settings_of(**told, **(types if "distinctive" in (rule, like) else {}))
 

@@ -20,8 +20,21 @@ from ptlib.store import Store
 SHOWN = ["line", "layers", "share", "group", "masked", "score", "drop", "drop_low", "drop_high", "tasks", "masks", "scores", "over"]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the verb has beside the options of all: ``--sources`` and ``--seeds`` choose the prompts that decide what is distinctive."""
+def register(verb: Callable[..., argparse.ArgumentParser], choose: Callable, show: Callable, on_progress: Callable) -> argparse.ArgumentParser:  # fmt: skip
+    """Adds the verb; those options that choose a selection come with the command line's own.
+
+    Args:
+        choose: library and options -> the selection. show: prints a table in a form. on_progress: hears of the run.
+    """
+
+    def do(options: argparse.Namespace) -> None:
+        library = Library.open()
+        if options.whole:
+            options.limit = None
+        show(run(Store(), library, choose(library, options, baselines=False), options, on_progress), options.format)
+
+    parser = verb("mask", do, "switch neurons of prompts off and measure what that costs their own task, its type and other types",
+                  "mask laptop --seeds 0 --shares 5 20")  # fmt: skip
     parser.add_argument("of", nargs="+", help="source tasks whose prompts' neurons are masked")
     parser.add_argument("--cut-seeds", nargs="+", type=int, help="seeds of the prompts whose neurons are masked (default: --seeds)")
     parser.add_argument("--shares", nargs="+", type=float, default=[100 * share for share in SHARES], metavar="PERCENT", help="of all neurons of the "
@@ -35,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--whole", action="store_true", help=f"all test examples (default: the first {LIMIT}, or --limit)")
     parser.add_argument("--cells", action="store_true", help="print one row a score instead of means")
     parser.set_defaults(limit=LIMIT)
+    return parser
 
 
 def run(
