@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
@@ -129,6 +130,47 @@ class Session(threading.Thread):
             self._ask(self._page, name)
             self._until_finished()
             self.fragments.append(time.perf_counter() - started)
+
+
+class Held(NamedTuple):
+    """What sessions on one server saw."""
+
+    visits: list[Visit]
+    fragments: list[float]
+    """Seconds that fragments took."""
+    failures: list[str]
+    """Why sessions broke off; empty where none did."""
+    words: list[str]
+    """Error boxes and exceptions on pages."""
+    memory: int
+    """Bytes of the page's server process at its largest."""
+    largest: int
+    """Bytes of the largest message."""
+
+
+def hold(port: int, door: int, count: int, seconds: float, think: float = 5.0, query: str = "") -> Held:
+    """Holds sessions on a server for a while, each at its own pace.
+
+    Args:
+        door: number of the process that :func:`server` started.
+        think: mean seconds on a page before the next one is opened.
+    """
+    page = next(process for process in psutil.Process(door).children() if "streamlit" in process.cmdline())
+    sessions, memory = [Session(port, number, think, query) for number in range(count)], 0
+    for session in sessions:
+        session.start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        memory = max(memory, page.memory_info().rss)
+        time.sleep(0.2)
+    for session in sessions:
+        session.stop.set()
+    for session in sessions:
+        session.join(130)
+    return Held([visit for session in sessions for visit in session.visits], [one for session in sessions for one in session.fragments],
+                [session.failure or "never came to its end" for session in sessions if session.failure or session.is_alive()],
+                [word for session in sessions for word in session._words], max(memory, page.memory_info().rss),
+                max(session.largest for session in sessions))  # fmt: skip
 
 
 def free_port() -> int:
