@@ -103,6 +103,10 @@ class Session(threading.Thread):
         elif kind == "auto_rerun":
             self._timers[message.auto_rerun.fragment_id] = (message.auto_rerun.interval, time.monotonic() + message.auto_rerun.interval)
         elif kind == "stop_auto_rerun":
+            for name in message.stop_auto_rerun.fragment_ids:
+                self._timers.pop(name, None)
+        elif kind == "new_session" and not message.metadata.run.fragment_ids:
+            # As the browser does: a run of the whole page sets its timers anew.
             self._timers.clear()
         elif kind == "delta":
             element = message.delta.new_element
@@ -144,6 +148,8 @@ class Held(NamedTuple):
     """Error boxes and exceptions on pages."""
     memory: int
     """Bytes of the page's server process at its largest."""
+    cpu: float
+    """Seconds of processor time that this process took."""
     largest: int
     """Bytes of the largest message."""
 
@@ -157,6 +163,7 @@ def hold(port: int, door: int, count: int, seconds: float, think: float = 5.0, q
     """
     page = next(process for process in psutil.Process(door).children() if "streamlit" in process.cmdline())
     sessions, memory = [Session(port, number, think, query) for number in range(count)], 0
+    before = sum(page.cpu_times()[:2])
     for session in sessions:
         session.start()
     end = time.monotonic() + seconds
@@ -169,7 +176,7 @@ def hold(port: int, door: int, count: int, seconds: float, think: float = 5.0, q
         session.join(130)
     return Held([visit for session in sessions for visit in session.visits], [one for session in sessions for one in session.fragments],
                 [session.failure or "never came to its end" for session in sessions if session.failure or session.is_alive()],
-                [word for session in sessions for word in session._words], max(memory, page.memory_info().rss),
+                [word for session in sessions for word in session._words], max(memory, page.memory_info().rss), sum(page.cpu_times()[:2]) - before,
                 max(session.largest for session in sessions))  # fmt: skip
 
 

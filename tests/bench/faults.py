@@ -86,7 +86,7 @@ def load(folder: Path, seconds: float) -> tuple[list[list[str]], list[list[str]]
     with server(folder, environment) as (port, door):
         run = queue.start(store, missing, "the rest", "bench")
         held = hold(port, door.pid, SESSIONS, seconds, THINK, query="plm=tiny-1")
-        item = progress.progress(store, run)
+        item, busy = progress.progress(store, run), os.getloadavg()[0]
     rows = [[name, percentiles([visit.seconds for visit in held.visits if visit.page == name])]
             for name in sorted({visit.page for visit in held.visits})]  # fmt: skip
     rows += [
@@ -96,6 +96,9 @@ def load(folder: Path, seconds: float) -> tuple[list[list[str]], list[list[str]]
     about = [["sessions held to the end", f"{SESSIONS - len(held.failures)} of {SESSIONS}, {seconds:.0f} s"],
              ["errors on pages", str(len(held.words))], ["cells the run finished meanwhile", str(item.done)],
              ["memory of the page's server process at its largest", f"{held.memory / 2**20:.0f} MiB"],
+             ["its processor time for a page or a part of one, mean",
+              f"{held.cpu / (len(held.visits) + len(held.fragments)):.2f} s (n = {len(held.visits) + len(held.fragments)})"],
+             ["processes that wanted the machine's cores meanwhile, mean of the last minute", f"{busy:.1f} for {os.cpu_count()} cores"],
              ["largest message to a browser", f"{held.largest / 2**20:.1f} MiB"]]  # fmt: skip
     return rows, about + queries(store, library, selection)
 
