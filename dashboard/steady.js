@@ -24,7 +24,7 @@
     place.style.position = 'relative';
     place.style.minHeight = `${picture.height}px`;
     place.append(picture.copy);
-    const until = performance.now() + 3000;
+    const until = performance.now() + 15000;
     const look = () => {
       if (!drawn(place) && performance.now() < until) return requestAnimationFrame(look);
       picture.copy.remove();
