@@ -5,7 +5,8 @@
   window.ptlibSteady = true;
   const pictures = new WeakMap();
   const placeOf = node => node.closest?.('[class*="st-key-steady-"]');
-  const drawn = place => place.querySelector('.js-plotly-plot:not(.steady-cover) .main-svg') !== null;
+  // Plotly puts its parts in place before it gives them their size.
+  const drawn = place => place.querySelector('.js-plotly-plot:not(.steady-cover) .main-svg')?.getBoundingClientRect().height > 50;
 
   // A copy, since plotly empties its node before it goes. Taken when the figure has come to rest.
   const keep = place => {
@@ -25,8 +26,10 @@
     place.style.minHeight = `${picture.height}px`;
     place.append(picture.copy);
     const until = performance.now() + 15000;
+    let frames = 0;
     const look = () => {
-      if (!drawn(place) && performance.now() < until) return requestAnimationFrame(look);
+      frames = drawn(place) ? frames + 1 : 0;
+      if (frames < 4 && performance.now() < until) return requestAnimationFrame(look);
       picture.copy.remove();
       place.style.minHeight = '';
     };

@@ -144,9 +144,9 @@ WATCH = """() => {
   const top = place.getBoundingClientRect().height;
   window.gone = []; window.counts = new Set(); window.titles = new Set(); window.mounts = new Set();
   const look = () => {
-    const svg = place.isConnected && place.querySelector('.main-svg');
-    if (!svg || svg.getBoundingClientRect().height < 100 || Math.abs(place.getBoundingClientRect().height - top) > 5)
-      window.gone.push([document.title, place.isConnected, !!svg, place.getBoundingClientRect().height, top]);
+    const svg = place.isConnected && [...place.querySelectorAll('.main-svg')].some(one => one.getBoundingClientRect().height > 50);
+    if (!svg || Math.abs(place.getBoundingClientRect().height - top) > 5)
+      window.gone.push([document.title, place.isConnected, svg, place.getBoundingClientRect().height, top]);
     window.mounts.add(place.querySelector('.js-plotly-plot:not(.steady-cover)'));
     window.counts.add([...place.querySelectorAll('text')].filter(one => /^[.]\\d\\d$/.test(one.textContent)).length);
     window.titles.add(document.title);
