@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ptlib.analysis import knife
+from ptlib.analysis import ablation
 from ptlib.errors import RunError
 from ptlib.library import Library
 from ptlib.neurons.mask import MEANS
@@ -72,11 +72,11 @@ def run(
     api.complete(store, found.cells, f"{selection.plm}, neurons masked", "command line", on_progress)
     table = stored(store, found)
     if options.each_layer:
-        return table if options.cells else knife.curves(table)[SHOWN]
-    told = knife.findings(table, table["layers"].iloc[0])
+        return table if options.cells else ablation.curves(table)[SHOWN]
+    told = ablation.findings(table, table["layers"].iloc[0])
     if "random" in options.rules:
         for (rule, share), specific in told.specific.items():
-            print(knife.in_words(specific, rule, share), file=sys.stderr)
+            print(ablation.in_words(specific, rule, share), file=sys.stderr)
     return table if options.cells else told.curves[SHOWN]
 
 

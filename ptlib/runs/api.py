@@ -189,7 +189,7 @@ def masked_scores(
 ) -> pd.DataFrame:  # fmt: skip
     """Scores with neurons of some prompts switched off; what is missing is evaluated first, by the worker process.
 
-    :mod:`ptlib.analysis.knife` makes means with intervals of them, and says whether the drop is specific.
+    :mod:`ptlib.analysis.ablation` makes means with intervals of them, and says whether the drop is specific.
 
     Args:
         sources: tasks whose trained prompts are cut. cut: which neurons, and who reads meanwhile.

@@ -9,9 +9,9 @@ import streamlit as st
 
 from dashboard import components, data, export
 from dashboard.background import found
-from dashboard.figures import knife as figures
+from dashboard.figures import ablation as figures
 from dashboard.selection import View
-from ptlib.analysis import knife
+from ptlib.analysis import ablation
 from ptlib.errors import PtlibError
 from ptlib.neurons.mask import MEANS
 from ptlib.runs import Cell
@@ -116,12 +116,12 @@ def body() -> None:
 def shown(view: View, wish: Wish, main: Masking, single: Masking | None) -> None:
     """What is there of it."""
     table = data.of_store(view, ("masked", wish), lambda: results(main, data.snapshot()))
-    usable = knife.drops(table)
+    usable = ablation.drops(table)
     if usable.empty:
         st.info("No masked score has been computed for this choice yet. Run the missing ones above.")
         return
-    told = found(f"knife {digest(usable)} {wish.layers}", "means, intervals and permutation p", knife.findings, table, wish.layers,
-                 name=("knife", wish, view.selection))  # fmt: skip
+    told = found(f"ablation {digest(usable)} {wish.layers}", "means, intervals and permutation p", ablation.findings, table, wish.layers,
+                 name=("ablation", wish, view.selection))  # fmt: skip
     if told is None:
         return
     verdict(wish, told)
@@ -137,26 +137,26 @@ def digest(table: pd.DataFrame) -> str:
     return hashlib.sha256(table[["key", "value", "intact"]].to_csv(index=False).encode()).hexdigest()
 
 
-def verdict(wish: Wish, told: knife.Findings) -> None:
+def verdict(wish: Wish, told: ablation.Findings) -> None:
     """Is the drop specific? A sentence for each choice of neurons, at the share that is picked."""
     shares = sorted({share for _, share in told.specific})
     usual = min(shares, key=lambda share: abs(share - 0.2))
     share = st.segmented_control(
         "Is the drop specific? With", shares, format_func=lambda share: f"{share:.0%} off", default=usual, key="at", required=True
     )
-    for rule in knife.WHAT:
+    for rule in ablation.WHAT:
         if (rule, share) in told.specific:
-            st.markdown(components.plain(knife.in_words(told.specific[rule, share], rule, share)))
+            st.markdown(components.plain(ablation.in_words(told.specific[rule, share], rule, share)))
 
 
-def panels(view: View, wish: Wish, told: knife.Findings, usable: pd.DataFrame) -> None:
+def panels(view: View, wish: Wish, told: ablation.Findings, usable: pd.DataFrame) -> None:
     """Three figures of one scale: own task, same type, other types."""
     measure = st.segmented_control("Show", list(figures.TITLES), format_func=figures.TITLES.get, default="drop", key="measure", bind="query-params",
                                    required=True)  # fmt: skip
     ends, there = figures.span(told.curves, measure), set(told.curves["group"])
     others = {"same type": "No other task of this type is selected.", "other types": "No task of another type is selected.",
               "own task": "The prompt's own task is not selected."}  # fmt: skip
-    for column, group in zip(st.columns(len(knife.GROUPS)), knife.GROUPS, strict=True):
+    for column, group in zip(st.columns(len(ablation.GROUPS)), ablation.GROUPS, strict=True):
         with column:
             if group in there:
                 part = usable[usable["group"] == group]
@@ -188,16 +188,18 @@ def heatmap(view: View, wish: Wish, single: Masking) -> None:
     """One layer at a time."""
     st.subheader("One layer at a time")
     table = data.of_store(view, ("masked layers", wish), lambda: results(single, data.snapshot()))
-    group = st.segmented_control("Drop on", list(knife.GROUPS), default=knife.GROUPS[0], key="group", bind="query-params", required=True)
-    line = next(name for (rule, _), name in knife.LINES.items() if rule == wish.each)
-    drops = knife.by_layer(table, line, group)
+    group = st.segmented_control(
+        "Drop on", list(ablation.GROUPS), default=ablation.GROUPS[0], key="group", bind="query-params", required=True
+    )
+    line = next(name for (rule, _), name in ablation.LINES.items() if rule == wish.each)
+    drops = ablation.by_layer(table, line, group)
     if drops.empty:
         st.info("Nothing of this has been computed yet. Run the missing masked scores above.")
         return
     drops = drops.reindex(index=range(1, view.plm.layers + 1), columns=list(wish.cut.shares))
     components.show(figures.by_layer(drops, line.split(" (")[0], group, view.mode), "ablation-layers",
                     f"Mean relative drop on {group} when the neurons of one layer are off, {line.split(' (')[0]}, {view.n}; "
-                    f"{int(knife.drops(table)['group'].eq(group).sum())} scores. Crosses: not computed yet.",
+                    f"{int(ablation.drops(table)['group'].eq(group).sum())} scores. Crosses: not computed yet.",
                     table=drops.reset_index())  # fmt: skip
 
 
@@ -221,7 +223,7 @@ def parts_of(row) -> dict | None:
         arrays = None
     if arrays is None:
         return None
-    return {"neurons": knife.LINES[row.rule, row.like], "prompt": row.prompt.split("/")[-1], "share": row.share, "off": int(arrays["masked"].sum()),
+    return {"neurons": ablation.LINES[row.rule, row.like], "prompt": row.prompt.split("/")[-1], "share": row.share, "off": int(arrays["masked"].sum()),
             "by layer": " + ".join(map(str, arrays["masked"])), "the prompt activates": int(arrays["activated"].sum()),
             "distinctive": int(arrays["distinctive"].sum()) if "distinctive" in arrays else None}  # fmt: skip
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ptlib.analysis import knife
+from ptlib.analysis import ablation
 
 TYPES = {"a1": "a", "a2": "a", "a3": "a", "b1": "b", "b2": "b", "b3": "b", "b4": "b"}
 
@@ -26,7 +26,7 @@ def made(effect=0.3, seeds=2, draws=5, noise=0.01, sources=tuple(TYPES)):
 
 
 def test_a_specific_drop_is_found():
-    found = knife.specificity(made(), "distinctive", 0.1)
+    found = ablation.specificity(made(), "distinctive", 0.1)
     assert found.value == pytest.approx(0.3, abs=0.02)
     assert found.near == pytest.approx(0.3, abs=0.02)
     assert found.far == pytest.approx(0, abs=0.02)
@@ -39,7 +39,7 @@ def test_a_specific_drop_is_found():
 
 
 def test_a_drop_that_hits_all_alike_is_not_specific():
-    found = knife.specificity(made(effect=0), "distinctive", 0.1)
+    found = ablation.specificity(made(effect=0), "distinctive", 0.1)
     assert found.ci_low < 0 < found.ci_high
     assert found.p > 0.05
 
@@ -51,13 +51,13 @@ def test_p_is_uniform_where_there_is_nothing():
         table = made(effect=0, seeds=1, draws=1)
         hurt = dict(zip(TYPES, rng.normal(0, 0.2, len(TYPES)), strict=True))
         table.loc[table.rule == "distinctive", "value"] += table["target"].map(hurt)
-        hits.append(knife.specificity(table, "distinctive", 0.1, permutations=99, resamples=10).p)
+        hits.append(ablation.specificity(table, "distinctive", 0.1, permutations=99, resamples=10).p)
     assert 0.3 < np.mean(hits) < 0.7
     assert np.mean(np.array(hits) <= 0.1) < 0.25
 
 
 def test_one_prompt_is_enough_for_a_p():
-    found = knife.specificity(made(seeds=1, sources=("a1",)), "distinctive", 0.1)
+    found = ablation.specificity(made(seeds=1, sources=("a1",)), "distinctive", 0.1)
     assert found.prompts == 1
     assert 0.01 < found.p < 0.06
 
@@ -66,8 +66,8 @@ def test_p_by_hand():
     """Every order of four tasks, one by one."""
     table = made(seeds=1, draws=1, noise=0.05, sources=("a1", "b1"))
     table = table[table.target.isin(["a1", "a2", "b1", "b2"])]
-    found = knife.specificity(table, "distinctive", 0.1, permutations=4000)
-    drops = knife.drops(table)
+    found = ablation.specificity(table, "distinctive", 0.1, permutations=4000)
+    drops = ablation.drops(table)
     excess = {}
     for source in ("a1", "b1"):
         part = drops[drops.source == source].pivot(index="target", columns="rule", values="drop")
@@ -84,25 +84,25 @@ def test_p_by_hand():
 
 def test_where_it_cannot_be_said():
     table = made()
-    assert knife.specificity(table, "most", 0.1) is None
-    assert knife.specificity(table, "distinctive", 0.2) is None
-    assert knife.specificity(table[table.rule == "distinctive"], "distinctive", 0.1) is None
-    assert knife.specificity(table[(table.source_type == "a") & (table.target_type == "a")], "distinctive", 0.1) is None
-    assert knife.specificity(table.assign(value=np.nan), "distinctive", 0.1) is None
+    assert ablation.specificity(table, "most", 0.1) is None
+    assert ablation.specificity(table, "distinctive", 0.2) is None
+    assert ablation.specificity(table[table.rule == "distinctive"], "distinctive", 0.1) is None
+    assert ablation.specificity(table[(table.source_type == "a") & (table.target_type == "a")], "distinctive", 0.1) is None
+    assert ablation.specificity(table.assign(value=np.nan), "distinctive", 0.1) is None
 
 
 def test_the_sentence_says_what_was_found():
-    clear, unclear = (knife.specificity(made(effect=effect), "distinctive", 0.1) for effect in (0.3, 0))
-    said = knife.in_words(clear, "distinctive", 0.1)
+    clear, unclear = (ablation.specificity(made(effect=effect), "distinctive", 0.1) for effect in (0.3, 0))
+    said = ablation.in_words(clear, "distinctive", 0.1)
     assert said.startswith("The drop is specific to the type: with the 10% most distinctive neurons of 14 prompts off")
     assert "with so few tasks at least 0.029, 98 pairs of prompt and task, 5 draws)" in said
-    assert "not clearly specific" in knife.in_words(unclear, "distinctive", 0.1)
-    assert "larger on other types" in knife.in_words(unclear._replace(ci_low=-0.2, ci_high=-0.1), "distinctive", 0.1)
-    assert "cannot be said" in knife.in_words(None, "most", 0.1)
+    assert "not clearly specific" in ablation.in_words(unclear, "distinctive", 0.1)
+    assert "larger on other types" in ablation.in_words(unclear._replace(ci_low=-0.2, ci_high=-0.1), "distinctive", 0.1)
+    assert "cannot be said" in ablation.in_words(None, "most", 0.1)
 
 
 def test_curves_have_means_intervals_and_say_what_over():
-    found = knife.curves(made(sources=("a1",), seeds=1)).set_index(["line", "group"])
+    found = ablation.curves(made(sources=("a1",), seeds=1)).set_index(["line", "group"])
     own = found.loc[("distinctive", "own task")]
     assert (own.tasks, own.masks, own.scores, own.over) == (1, 1, 1, "examples")
     assert (own.drop_low, own.drop_high) == pytest.approx((1 - (own.score + 0.05) / 0.8, 1 - (own.score - 0.05) / 0.8))
@@ -125,7 +125,7 @@ def test_the_interval_covers_the_mean_it_is_of():
         rows = [{"prompt": f"p{mask}", "source": "s", "source_type": "x", "target": f"t{task}", "target_type": "y", "rule": "most", "like": "",
                  "share": 0.1, "layers": "all", "draw": 0, "masked": 1, "value": 0.9 + by_task[task] + by_mask[mask], "ci_low": 0, "ci_high": 1,
                  "intact": 1.0} for task in range(12) for mask in range(12)]  # fmt: skip
-        found = knife.curves(pd.DataFrame(rows), seed=trial, resamples=300).iloc[0]
+        found = ablation.curves(pd.DataFrame(rows), seed=trial, resamples=300).iloc[0]
         inside += found.drop_low <= 0.1 <= found.drop_high
     assert inside >= 33
 
@@ -134,13 +134,13 @@ def test_missing_and_zero_scores_are_left_out():
     table = made()
     table.loc[table.target == "b1", "value"] = np.nan
     table.loc[table.target == "b2", "intact"] = 0
-    assert set(knife.drops(table).target) == {"a1", "a2", "a3", "b3", "b4"}
-    assert knife.curves(table.assign(value=np.nan)).empty
+    assert set(ablation.drops(table).target) == {"a1", "a2", "a3", "b3", "b4"}
+    assert ablation.curves(table.assign(value=np.nan)).empty
 
 
 def test_one_layer_at_a_time():
     layers = [made(effect=effect, seeds=1).assign(layers=name) for name, effect in (("1", 0.1), ("2", 0.4), ("all", 0.9), ("1, 2", 0.9))]
-    found = knife.by_layer(pd.concat(layers), "distinctive", "same type")
+    found = ablation.by_layer(pd.concat(layers), "distinctive", "same type")
     assert list(found.index) == [1, 2]
     assert found[0.1].tolist() == pytest.approx([0.15, 0.45], abs=0.01)
-    assert knife.by_layer(pd.concat(layers), "random (as most activated)", "other types")[0.1].tolist() == pytest.approx([0.05, 0.05], abs=0.01)  # fmt: skip
+    assert ablation.by_layer(pd.concat(layers), "random (as most activated)", "other types")[0.1].tolist() == pytest.approx([0.05, 0.05], abs=0.01)  # fmt: skip

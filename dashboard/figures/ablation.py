@@ -38,7 +38,7 @@ def curve(curves: pd.DataFrame, group: str, measure: Measure, ends: tuple[float,
     """Share of neurons that are off against what that costs, a line for each choice of neurons, its 95 % interval as a band.
 
     Args:
-        curves: as :func:`ptlib.analysis.knife.curves`, of one set of layers.
+        curves: as :func:`ptlib.analysis.ablation.curves`, of one set of layers.
         group: whose tasks.
     """
     part = curves[curves["group"] == group].sort_values("share")
@@ -79,7 +79,7 @@ def by_layer(drops: pd.DataFrame, line: str, group: str, mode: Mode) -> go.Figur
     """Mean relative drop when one layer is masked at a time.
 
     Args:
-        drops: as :func:`ptlib.analysis.knife.by_layer`: layers in rows, shares in columns, NaN where missing.
+        drops: as :func:`ptlib.analysis.ablation.by_layer`: layers in rows, shares in columns, NaN where missing.
     """
     values = drops.to_numpy(float)
     low, high = min(0.0, float(np.nanmin(values, initial=0.0))), max(0.05, float(np.nanmax(values, initial=0.0)))

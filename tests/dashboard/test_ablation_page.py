@@ -36,7 +36,7 @@ def settled(test):
 
 
 def test_empty_cache(app, tmp_path):  # noqa: F811
-    test = app("knife", tmp_path / "cache", **WISH)
+    test = app("ablation", tmp_path / "cache", **WISH)
     assert not test.exception
     assert not test.error
     assert "No masked score has been computed" in text(test)
@@ -51,7 +51,7 @@ def test_the_button_runs_them(app, tmp_path, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr(supervise, "ensure_worker", lambda store: None)
     monkeypatch.setattr(supervise, "keep_going", lambda store: None)
-    test = app("knife", tmp_path / "cache", **WISH)
+    test = app("ablation", tmp_path / "cache", **WISH)
     next(button for button in test.button if button.label == "Run missing masked scores").click().run()
     [item] = progress.open_runs(Store(tmp_path / "cache"))
     assert item.total == 132
@@ -59,7 +59,7 @@ def test_the_button_runs_them(app, tmp_path, monkeypatch):  # noqa: F811
 
 
 def test_full_cache(app, cut_cache):  # noqa: F811
-    test = settled(app("knife", cut_cache, **WISH))
+    test = settled(app("ablation", cut_cache, **WISH))
     assert not test.exception
     assert not test.error
     assert "complete" in text(test)
@@ -73,19 +73,19 @@ def test_full_cache(app, cut_cache):  # noqa: F811
 
 
 def test_a_type_alone(app, cut_cache):  # noqa: F811
-    test = settled(app("knife", cut_cache, n="25", cut="films", shares=["10"], tasks=["films", "meals"]))
+    test = settled(app("ablation", cut_cache, n="25", cut="films", shares=["10"], tasks=["films", "meals"]))
     assert "No task of another type is selected." in text(test)
     assert "cannot be said" in text(test)
-    test = settled(app("knife", cut_cache, n="25", cut="films", shares=["10"], tasks=["films", "pairs"]))
+    test = settled(app("ablation", cut_cache, n="25", cut="films", shares=["10"], tasks=["films", "pairs"]))
     assert "No other task of this type is selected." in text(test)
     assert not test.exception
-    test = app("knife", cut_cache, n="25", shares=["10"], sources=["films", "meals"], cut="films")
+    test = app("ablation", cut_cache, n="25", shares=["10"], sources=["films", "meals"], cut="films")
     assert "Distinctive neurons are left out" in "\n".join(item.value for item in test.warning)
     assert not test.exception
 
 
 def test_the_first_hundred_unless_all_are_asked_for(app, tmp_path):  # noqa: F811
-    test = app("knife", tmp_path / "cache", shares=["10"])
+    test = app("ablation", tmp_path / "cache", shares=["10"])
     assert "the first 100 test examples" in text(test)
     test.toggle(key="whole").set_value(True).run()
     assert "the whole test split" in text(test)
