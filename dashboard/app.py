@@ -31,6 +31,7 @@ pages = [
     st.Page(VIEWS / "overview.py", title="Overview", icon=":material/home:", default=True),
     st.Page(VIEWS / "transfer.py", title="Transfer", icon=":material/grid_on:"),
     st.Page(VIEWS / "neurons.py", title="Neurons", icon=":material/neurology:"),
+    st.Page(VIEWS / "ablation.py", title="Ablation", icon=":material/content_cut:"),
     st.Page(VIEWS / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
     st.Page(VIEWS / "prompt_space.py", title="Prompt space", icon=":material/bubble_chart:"),
     st.Page(VIEWS / "shelf.py", title="Library", icon=":material/inventory_2:"),

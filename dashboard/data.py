@@ -233,6 +233,16 @@ def derived(view, name: Hashable, make: Callable[[pd.DataFrame], Any]) -> Any:
     return _keep(("derived", name, view.selection), id(table), lambda: (make(table), table))[0]
 
 
+def of_cells(view, name: Hashable, make: Callable[[], Any]) -> Any:
+    """Something made of the selection alone, kept as long as the library and its data are the same."""
+    return _keep(("of cells", name, view.selection), _versions(view.selection), make, lag=False)
+
+
+def of_store(view, name: Hashable, make: Callable[[], Any]) -> Any:
+    """Something made of the selection and what the store holds, kept as long as both are the same."""
+    return _keep(("of store", name, view.selection), (snapshot().refresh(), _versions(view.selection)), make)
+
+
 def study(view) -> Study:
     """Arrays of the selection's tasks with their own prompts."""
     both = [name for name in view.tasks if name in view.sources]

@@ -20,7 +20,7 @@ _HOME = {
     "evaluate": "ptlib.transfer.evaluate", "tune": "ptlib.transfer.tuning", "stimulate": "ptlib.neurons.stimulate",
     "States": "ptlib.neurons.states", "overlap": "ptlib.neurons.overlap", "transfer_matrix": "ptlib.runs.api",
     "load_study": "ptlib.runs.study", "correlate": "ptlib.runs.api", "project": "ptlib.analysis.projection",
-    "PtlibError": "ptlib.errors",
+    "masked_scores": "ptlib.runs.api", "Cut": "ptlib.runs.masking", "PtlibError": "ptlib.errors",
 }  # fmt: skip
 __all__ = [*sorted(_HOME), "__version__"]
 

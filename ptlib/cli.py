@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
+from ptlib.commands import mask
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -122,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--engine", choices=queue.ENGINES, help="where its cells are evaluated (default: this machine)")
     runs.add_argument("--priority", type=int, help="higher goes first (default: 0)")
     runs.add_argument("--wait", action="store_true", help="wait until the run has ended; Ctrl-C cancels it")
-    for command in (transfer, neurons, correlate, project, runs):
+    masked = mask.register(verb, _selection, _print, _progress)
+    for command in (transfer, neurons, correlate, project, runs, masked):
         command.add_argument("--plm", help="PLM id (default: the library's)")
         command.add_argument("--tasks", nargs="+", help="target tasks (default: all)")
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
