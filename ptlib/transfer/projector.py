@@ -61,10 +61,14 @@ class ProjectorSettings:
         """Itself. Raises PromptError for settings that build or train nothing."""
         for name, choices in (("way", Way), ("form", Form), ("activation", Activation)):
             if getattr(self, name) not in get_args(choices):
-                raise PromptError(f"unknown {name}", where="projector", found=repr(getattr(self, name)), expected=" or ".join(get_args(choices)))
+                raise PromptError(
+                    f"unknown {name}", where="projector", found=repr(getattr(self, name)), expected=" or ".join(get_args(choices))
+                )
         for name in ("hidden", "steps", "batch"):
             if getattr(self, name) < 1:
-                raise PromptError(f"{name} is too small to train a projector", where="projector", found=getattr(self, name), expected="1 at least")
+                raise PromptError(
+                    f"{name} is too small to train a projector", where="projector", found=getattr(self, name), expected="1 at least"
+                )
         if not 0 < self.lr <= 1:
             raise PromptError("the learning rate trains nothing", where="projector", found=self.lr, expected="above 0, 1 at most",
                               mend="For example 0.003.")  # fmt: skip
@@ -94,7 +98,12 @@ class Side(NamedTuple):
         """Prompts of a length that meet a PLM in a way. Raises PromptError where no row would reach it."""
         found = cls(plm.fingerprint, plm.id, length, plm.hidden, insertion, inert_rows(insertion, plm.family))
         if not found.live:
-            raise PromptError("no row of such a prompt reaches the PLM", where=plm.id, found=f"length {length}", expected=f"{len(found.inert) + 1} at least")
+            raise PromptError(
+                "no row of such a prompt reaches the PLM",
+                where=plm.id,
+                found=f"length {length}",
+                expected=f"{len(found.inert) + 1} at least",
+            )
         return found
 
     def rows(self, prompt: SoftPrompt) -> np.ndarray:

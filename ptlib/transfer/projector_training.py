@@ -20,7 +20,11 @@ from ptlib.tasks import Task
 from ptlib.transfer.forward import Stopped
 from ptlib.transfer.projector import EPSILON, LEAK, SPREAD, Projector, ProjectorSettings, Side, spread, target_side
 from ptlib.transfer.tokens import Tokens, tokens_of
-from ptlib.transfer.tuning import FINAL_LR, WARMUP, _batches, _loss
+from ptlib.transfer.tuning import _batches
+
+WARMUP = 10
+FINAL_LR = 0.05
+"""The learning rate falls linearly to this share of itself."""
 
 
 class Pair(NamedTuple):
@@ -62,7 +66,21 @@ class _Network(nn.Module):
         return self.norm(values.view(len(values), -1, self.hidden)) * self.output_unit
 
 
-def train_projector(
+class State(NamedTuple):
+    """A training after some steps."""
+
+    arrays: dict[str, np.ndarray]
+    """Weights, what Adam remembers of each, and the losses so far: everything that going on from there needs."""
+    trained: Trained | None
+    """Set after the last step."""
+
+
+def train_projector(source: PlmInfo, target: Plm, pairs: Sequence[Pair], settings: ProjectorSettings, **options) -> Trained:
+    """Trains a projector to its end; ``options`` as :func:`training`."""
+    return list(training(source, target, pairs, settings, **options))[-1].trained
+
+
+def training(
     source: PlmInfo,
     target: Plm,
     pairs: Sequence[Pair],
@@ -72,11 +90,9 @@ def train_projector(
     length: int | None = None,
     begun: Mapping[str, np.ndarray] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    on_checkpoint: Callable[[dict[str, np.ndarray]], None] = lambda arrays: None,
-    checkpoint_every: int = 200,
-    on_step: Callable[[int, float], None] = lambda step, loss: None,
-) -> Trained:
-    """Trains a projector; Adam with warm-up over 10 steps, then linear decay.
+    state_every: int = 200,
+) -> Iterator[State]:
+    """Trains a projector; gives its state every ``state_every`` steps and at the end. Adam with warm-up, then linear decay.
 
     Distance Minimizing: the mean squared distance of all projected prompts to the own prompts of their pairs (squared, so that
     it is smooth where they meet). Task Tuning: every step takes one task after the other, one of its source prompts by chance,
@@ -85,32 +101,32 @@ def train_projector(
     Args:
         source: description of the PLM that the source prompts were trained for; its weights are not needed.
         target: frozen PLM; its weights are not changed.
-        insertion: how projected prompts meet the target; None takes that of the own prompts, or the family's own.
+        insertion: how projected prompts meet the target; None takes that of the own prompts (Distance Minimizing), or the
+            family's own.
         length: of projected prompts; None takes that of the own prompts (Distance Minimizing), or of the source's.
-        begun: what ``on_checkpoint`` heard last, to go on from there; the result is the same as without a stop.
-        should_stop: asked at every step.
+        begun: arrays of a state, to go on from there; the result is the same as without a stop.
+        should_stop: asked at every step; then the state so far is given and Stopped raised.
 
     Raises:
         PromptError: settings or prompts that do not fit each other, or a loss that is no number any more; says at which step.
         TaskError: a task without training data, or whose answer is free text (Task Tuning).
-        Stopped: ``should_stop`` said so; ``on_checkpoint`` has heard of the state.
+        Stopped: ``should_stop`` said so.
     """
     settings.check()
     one, other = _sides(source, target, pairs, settings, insertion, length)
     rows = torch.from_numpy(np.stack([one.rows(pair.source) for pair in pairs])).to(target.device)
     aims = np.stack([other.rows(pair.own) for pair in pairs]) if settings.way == "distance" else None
-    input_unit = spread(rows.cpu().numpy())
-    output_unit = SPREAD * float(target.words.weight.float().std()) if aims is None else spread(aims)
+    units = spread(rows.cpu().numpy()), SPREAD * float(target.words.weight.float().std()) if aims is None else spread(aims)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = _Network(settings, one, other, input_unit, output_unit).to(target.device)
+        network = _Network(settings, one, other, *units).to(target.device)
     losses = (_distances(network, rows, torch.from_numpy(aims).to(target.device), settings) if aims is not None
               else _task_losses(network, rows, target, pairs, other, settings))  # fmt: skip
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr)
     seen = _restore(network, optimizer, begun) if begun else []
     for step, loss_of in enumerate(itertools.islice(losses, len(seen), settings.steps), len(seen) + 1):
         if should_stop():
-            on_checkpoint(_checkpoint(network, optimizer, seen))
+            yield State(_arrays(network, optimizer, seen), None)
             raise Stopped
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * min(1.0, step / WARMUP) * (1 - (1 - FINAL_LR) * step / settings.steps)
@@ -122,11 +138,10 @@ def train_projector(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        on_step(step, seen[-1])
-        if step % checkpoint_every == 0 and step < settings.steps:
-            on_checkpoint(_checkpoint(network, optimizer, seen))
-    trained_on = tuple(dict.fromkeys(pair.task.name for pair in pairs))
-    return Trained(Projector(settings, one, other, input_unit, output_unit, _weights(network), trained_on), np.array(seen, dtype=np.float32))
+        if step % state_every == 0 and step < settings.steps:
+            yield State(_arrays(network, optimizer, seen), None)
+    projector = Projector(settings, one, other, *units, _weights(network), tuple(dict.fromkeys(pair.task.name for pair in pairs)))
+    yield State(_arrays(network, optimizer, seen), Trained(projector, np.array(seen, dtype=np.float32)))
 
 
 def _sides(
@@ -151,7 +166,9 @@ def _sides(
     return one, target_side(settings, one, target.info, target.check_insertion(insertion or target.insertions[0]), length)
 
 
-def _distances(network: _Network, rows: torch.Tensor, aims: torch.Tensor, settings: ProjectorSettings) -> Iterator[Callable[[], torch.Tensor]]:
+def _distances(
+    network: _Network, rows: torch.Tensor, aims: torch.Tensor, settings: ProjectorSettings
+) -> Iterator[Callable[[], torch.Tensor]]:
     def loss() -> torch.Tensor:
         return functional.mse_loss(network(rows) / network.output_unit, aims / network.output_unit)
 
@@ -173,12 +190,19 @@ def _task_losses(
     def loss(name: str, place: int, batch: list[int]) -> torch.Tensor:
         found = network(rows[place : place + 1])[0]
         values = found.new_zeros(side.length, side.hidden).index_copy(0, live, found)
-        return _loss(target, values, data[name], batch, side.insertion)
+        return _cross_entropy(target, values, data[name], batch, side.insertion)
 
     for _ in range(rounds):
         for name in tasks:
             place, batch = int(rng.choice(places[name])), next(batches[name])
             yield lambda name=name, place=place, batch=batch: loss(name, place, batch)
+
+
+def _cross_entropy(target: Plm, values: torch.Tensor, data: Tokens, rows: list[int], insertion: str) -> torch.Tensor:
+    hidden = target.answer_hidden(target.inputs(values, *data.batch(rows, target.pad_id, target.device), insertion))
+    return functional.cross_entropy(
+        target.label_logits(hidden, data.label_ids).float(), torch.from_numpy(data.labels[rows]).to(target.device)
+    )
 
 
 def _training_tokens(target: Plm, task: Task, side: Side) -> Tokens:
@@ -194,8 +218,7 @@ def _weights(network: _Network) -> dict[str, np.ndarray]:
     return {name: values.detach().float().cpu().numpy().copy() for name, values in network.named_parameters()}
 
 
-def _checkpoint(network: _Network, optimizer: torch.optim.Adam, losses: Sequence[float]) -> dict[str, np.ndarray]:
-    """Weights, what Adam remembers of each, and the losses so far."""
+def _arrays(network: _Network, optimizer: torch.optim.Adam, losses: Sequence[float]) -> dict[str, np.ndarray]:
     found = {**_weights(network), "losses": np.array(losses, dtype=np.float32)}
     for name, values in network.named_parameters():
         for what, moment in optimizer.state[values].items():
@@ -217,5 +240,3 @@ def _restore(network: _Network, optimizer: torch.optim.Adam, begun: Mapping[str,
                     moment = torch.from_numpy(begun[f"{what}/{name}"])
                     optimizer.state[values][what] = moment if what == "step" else moment.to(values.device)
     return [float(loss) for loss in begun["losses"]]
-
-
