@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ptlib import __version__, projector_command
+from ptlib import __version__
+from ptlib.commands import projector
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
     project.add_argument("--of", choices=("embedding", "stimulation"), default="embedding")
     project.add_argument("--random-seed", type=int, default=0)
-    projector_command.add_options(verb("projector", _projector, projector_command.TEXT, projector_command.EXAMPLE))
+    projector.register(verb, _print, _progress)
     runs = verb("runs", _runs, "runs: list, show, log, start, save, pause, resume, retry, cancel, priority", "runs start study.toml")
     runs.add_argument("action", choices=RUN_ACTIONS, nargs="?", default="list", help="start: from a study's TOML, or from the options below; it does not "
                       "wait. save: a run as a study's TOML. retry: failed cells again. resume: also cancelled ones, and after a pause")  # fmt: skip
@@ -381,10 +382,6 @@ def _project(options: argparse.Namespace) -> None:
     )
     _print(points, options.format)
     print(f"{found.parameters}, trustworthiness {found.trustworthiness:.3f}. {found.note}".strip(), file=sys.stderr)
-
-
-def _projector(options: argparse.Namespace) -> None:
-    projector_command.run(options, _print, _progress)
 
 
 def _runs(options: argparse.Namespace) -> None:

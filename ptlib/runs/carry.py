@@ -38,7 +38,7 @@ def carry_over(
     """
     complete(store, cells, f"projectors to {', '.join(dict.fromkeys(cell.plm_id for cell in cells))}", asked_by, on_progress)
     plan.restore(store, cells)
-    return plan.of_cells(store, Library.open(), cells)
+    return plan.of_cells(Library.open(), cells)
 
 
 def cross_model(

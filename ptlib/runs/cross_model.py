@@ -53,8 +53,9 @@ def projector_cell(
         raise RunError("a projector needs a task to learn from", where=f"{source} to {target}")
     shelf = [entry for entry in library.prompts(source, ("trained",)) if entry.insertion != UNKNOWN]
     learned = [entry for entry in shelf if entry.task in tasks and (seeds is None or entry.seed in seeds)]
+    # In the library's order: the same tasks are the same cell.
+    tasks = sorted(dict.fromkeys(library.task(name).name for name in tasks), key=list(library.tasks).index)
     for name in tasks:
-        library.task(name)
         if not any(entry.task == name for entry in learned):
             raise RunError(
                 "the source PLM has no prompt of this task to learn from",
@@ -74,7 +75,7 @@ def projector_cell(
     )
     # What Distance Minimizing does not look at is no part of the key.
     settings = replace(settings, batch=1) if settings.way == "distance" else settings
-    told = settings_of(source=source, source_plm=one.fingerprint, tasks=list(dict.fromkeys(tasks)), data=data, length=length,
+    told = settings_of(source=source, source_plm=one.fingerprint, tasks=tasks, data=data, length=length,
                        pairs=[[entry.digest, entry.task, aim.digest if aim else ""] for entry, aim in pairs],
                        carry=[entry.digest for entry in alike if chosen is None or entry.seed in chosen], **asdict(settings))  # fmt: skip
     way = insertion or (own.insertion if own else family_insertions(other.family)[0])
@@ -127,15 +128,11 @@ def restore(store: Store, cells: Sequence[Cell]) -> None:
             room.keep(cell, Parcel("result", cell.key, arrays=arrays))
 
 
-def of_cells(store: Store, library: Library, cells: Sequence[Cell]) -> list[Carried]:
-    """The projectors that finished cells trained, as they are in the library."""
-    wanted = set()
-    for cell in cells:
-        arrays = store.result_arrays(cell.key)
-        if arrays is not None:
-            wanted |= {prompt.meta["projector"] for prompt in room.prompts_of(arrays)[:1]}
-    targets = dict.fromkeys(cell.plm_id for cell in cells)
-    return [item for target in targets for item in carried(library, target) if item.digest in wanted]
+def of_cells(library: Library, cells: Sequence[Cell]) -> list[Carried]:
+    """The projectors that these cells trained, as far as their prompts are in the library; in the cells' order."""
+    place = {cell.key: number for number, cell in enumerate(cells)}
+    found = [item for target in dict.fromkeys(cell.plm_id for cell in cells) for item in carried(library, target) if item.story.get("cell") in place]
+    return sorted(found, key=lambda item: place[item.story["cell"]])
 
 
 def score_cells(

@@ -49,7 +49,7 @@ def evaluate(evaluator: Any, plm: Any, cell: Cell, batch: Batch, should_stop: Ca
     projector, losses = state.trained
     entries = [evaluator.library.by_digest(digest) for digest in told["carry"]]
     sources = [replace(entry.load(), name=entry.path.stem) for entry in entries]
-    made = carried(projector, [*sources, gaussian_like([pair.source for pair in pairs], told["seed"])])
+    made = carried(projector, [*sources, gaussian_like([pair.source for pair in pairs], told["seed"])], cell.key)
     yield Parcel(
         "result", cell.key, {**_row(plm, cell, losses), "kind": "projector"}, {**projector.to_arrays(), "losses": losses, **_packed(made)}
     )
@@ -81,9 +81,10 @@ def _row(plm: Any, cell: Cell, losses: np.ndarray) -> dict[str, object]:
             "dtype": plm.dtype, "metric": "loss", "value": last, "n": len(losses) * cell.told["batch"], "device": plm.device}  # fmt: skip
 
 
-def carried(projector: Projector, sources: Sequence[SoftPrompt]) -> list[SoftPrompt]:
-    """The sources' projections, under names that say where they come from."""
-    return [projector.project(source, file_name(source, projector)) for source in sources]
+def carried(projector: Projector, sources: Sequence[SoftPrompt], cell: str) -> list[SoftPrompt]:
+    """The sources' projections, under names that say where they come from; ``cell`` is the key of the projector's."""
+    made = [projector.project(source, file_name(source, projector)) for source in sources]
+    return [replace(prompt, meta={**prompt.meta, "cell": cell}) for prompt in made]
 
 
 def file_name(source: SoftPrompt, projector: Projector) -> str:

@@ -22,8 +22,9 @@ EXAMPLE = "projector zoo-128-s1 zoo-64-s1 --train laptop nli-scene duty event-pa
 TEXT = "carry prompts to another PLM by projectors, score them there with controls; projected prompts stay in the library"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the verb takes."""
+def register(verb: Callable[..., argparse.ArgumentParser], show: Callable[[pd.DataFrame, str], None], progress: Callable) -> None:
+    """Adds the verb. ``verb`` makes a parser, ``show`` prints a table in a format, ``progress`` hears how far a run is."""
+    parser = verb("projector", lambda options: _run(options, show, progress), TEXT, EXAMPLE)
     usual = ProjectorSettings()
     parser.add_argument("source", help="PLM that has the prompts")
     parser.add_argument("target", help="PLM that they are carried to")
@@ -51,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--relative", action="store_true", help="relative performance instead of scores")
 
 
-def run(options: argparse.Namespace, show: Callable[[pd.DataFrame, str], None], on_progress: Callable) -> None:
+def _run(options: argparse.Namespace, show: Callable[[pd.DataFrame, str], None], on_progress: Callable) -> None:
     """Trains, projects, scores and prints. Raises PtlibError for what cannot be done."""
     store = Store()
     chosen = ProjectorSettings(**{field.name: getattr(options, field.name) for field in fields(ProjectorSettings) if field.name != "seed"})
