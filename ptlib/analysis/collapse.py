@@ -52,6 +52,13 @@ def _squares(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram, 0), limit
 
 
+def distances(prompts: np.ndarray) -> np.ndarray:
+    """(n, n) distance of every pair of flattened prompts over the mean of their two norms."""
+    flat = np.asarray(prompts, dtype=np.float64).reshape(len(prompts), -1)
+    squares, limit = _squares(flat)
+    return np.sqrt(squares) / np.maximum(limit / COLLAPSED, 1e-300)
+
+
 def groups(flat: np.ndarray) -> np.ndarray:
     """(n,) number of the group that each row has collapsed into, counted from 0."""
     from scipy.sparse.csgraph import connected_components

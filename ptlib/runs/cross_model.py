@@ -131,7 +131,12 @@ def restore(store: Store, cells: Sequence[Cell]) -> None:
 def of_cells(library: Library, cells: Sequence[Cell]) -> list[Carried]:
     """The projectors that these cells trained, as far as their prompts are in the library; in the cells' order."""
     place = {cell.key: number for number, cell in enumerate(cells)}
-    found = [item for target in dict.fromkeys(cell.plm_id for cell in cells) for item in carried(library, target) if item.story.get("cell") in place]
+    found = [
+        item
+        for target in dict.fromkeys(cell.plm_id for cell in cells)
+        for item in carried(library, target)
+        if item.story.get("cell") in place
+    ]
     return sorted(found, key=lambda item: place[item.story["cell"]])
 
 

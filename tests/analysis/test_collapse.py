@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ptlib.analysis.collapse import collapse, groups, nearest, verdict
+from ptlib.analysis.collapse import collapse, distances, groups, nearest, verdict
 
 
 def prompts(n, noise, seed=0, size=1.0):
@@ -45,6 +45,12 @@ def test_the_numbers_by_hand():
     # Mean (1.5, 2): both lie 2.5 away; mean square norm (9 + 16) / 2.
     assert found.spread == pytest.approx(np.sqrt(6.25 / 12.5))
     assert np.isnan(found.between)
+
+
+def test_distances_are_shares_of_the_norm():
+    found = distances(np.array([[[3.0, 0.0]], [[0.0, 4.0]], [[3.0, 0.0]]]))
+    assert found[0, 1] == pytest.approx(5 / 3.5)
+    assert found[0, 2] == found[0, 0] == 0.0
 
 
 def test_share_between_tasks():
