@@ -100,7 +100,7 @@ def distances(values: np.ndarray, names: Sequence[str], types: Sequence[str], mo
 
     Args:
         values: (n, n).
-        where: whose prompts, in small print.
+        where: whose prompts; it stands below them.
     """
     n = len(names)
     shown = values.astype(np.float32).copy()
@@ -113,12 +113,10 @@ def distances(values: np.ndarray, names: Sequence[str], types: Sequence[str], mo
                  hovertemplate="%{customdata}<br>distance %{z:.4f} of their norm<extra></extra>")  # fmt: skip
     matrix.type_strips(fig, Axis(names, types), Axis(names, types), mode)
     ticks = {"tickvals": list(range(n)), "ticktext": [label(name) for name in names], "showgrid": False, "fixedrange": True}
-    fig.update_xaxes(**ticks, range=[-0.5, n - 0.5], autotickangles=[-40, -65, -90], title="projected prompt")
+    fig.update_xaxes(**ticks, range=[-0.5, n - 0.5], autotickangles=[-40, -65, -90], title=safe(where))
     fig.update_yaxes(**ticks, range=[n - 0.5, -0.5], ticklabelstandoff=11, title="projected prompt")
     type_key(fig, types, symbols=False)
-    head_room(fig, "distance / norm")
-    if where:
-        note(fig, where, mode, 96)
+    head_room(fig, "distance / norm", strip=10)
     pairs = shown[np.triu_indices(n, 1)]
     return describe(fig, f"Distances of {n} projected prompts as shares of their norm: from {np.nanmin(pairs, initial=np.inf):.3f} to {np.nanmax(pairs, initial=0):.3f}; "
                          f"{int((pairs <= 0.01).sum())} of {len(pairs)} pairs are within 1 %.")  # fmt: skip

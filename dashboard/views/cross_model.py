@@ -1,6 +1,7 @@
 """What prompts are worth on another PLM, when a projector carries them there."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -216,19 +217,17 @@ def collapse_part(view: View, choice: Choice | None) -> None:
     if not groups:
         return
     st.subheader("Have projected prompts collapsed?")
-    rows = data.of_library(
-        ("collapse", view.plm.id, tuple(group.name for group in groups), choice), lambda: [measured(group) for group in groups]
-    )
-    for name, found, source in rows:
-        st.markdown(f"**{components.plain(name)}.** {components.plain(collapse.verdict(found, source))}")
+    key = ("collapse", view.plm.id, tuple(entry.digest for group in groups for entry in group.entries))
+    rows = data.of_library(key, lambda: [measured(group) for group in groups])
+    for one in rows:
+        same = f" One and the same: {'; '.join(', '.join(names) for names in one.together)}." if one.together else ""
+        st.markdown(f"**{components.plain(one.name)}.** {components.plain(collapse.verdict(one.found, one.source) + same)}")
     st.caption(f"Collapsed: two prompts whose distance is below {collapse.COLLAPSED:.0%} of their norm count as one. Nearly constant: their spread (root mean square "
                f"distance to the mean prompt over root mean square norm) is below {collapse.NEARLY:.0%} of that of the prompts they were made of. Rows that never "
                "reach the PLM are left out.")  # fmt: skip
-    chosen = (
-        st.selectbox("Distances of", [group.name for group in groups], index=len(groups) - 1, key="collapse-of", bind="query-params")
-        if len(groups) > 1
-        else groups[0].name
-    )
+    # The one that has collapsed most is what there is to see.
+    worst = min(range(len(rows)), key=lambda place: rows[place].found.distinct / max(rows[place].found.n, 1))
+    chosen = st.selectbox("Distances of", [group.name for group in groups], index=worst, key="collapse-of", bind="query-params")
     group = next(one for one in groups if one.name == chosen)
     rank = type_order(entry.type for entry in group.entries)
     entries = sorted(group.entries, key=lambda entry: (rank.index(entry.type), entry.task, entry.seed or 0))
@@ -240,11 +239,22 @@ def collapse_part(view: View, choice: Choice | None) -> None:
                     "names; about 1.4: nothing in common.")  # fmt: skip
 
 
-def measured(group: Group) -> tuple[str, collapse.Collapse, collapse.Collapse | None]:
-    """How much a group's prompts differ, and how much the prompts they were made of did."""
-    if group.projector is not None:
-        return (group.name, *cross_model.spread_of(data.library(), group.projector))
-    return group.name, collapse.collapse(cross_model.live(data.library(), group.entries), [entry.task for entry in group.entries]), None
+class Measured(NamedTuple):
+    """How much a group's prompts differ."""
+
+    name: str
+    found: collapse.Collapse
+    source: collapse.Collapse | None
+    """How much the prompts they were made of did, where they are here."""
+    together: list[list[str]]
+    """Tasks whose prompts are one."""
+
+
+def measured(group: Group) -> Measured:
+    """Reads a group's prompts."""
+    tasks, values = [entry.task for entry in group.entries], cross_model.live(data.library(), group.entries)
+    source = cross_model.spread_of(data.library(), group.projector)[1] if group.projector is not None else None
+    return Measured(group.name, collapse.collapse(values, tasks), source, collapse.together(values, tasks))
 
 
 def body() -> None:
@@ -254,7 +264,7 @@ def body() -> None:
     if choice is None:
         st.markdown(f"To **{components.plain(view.plm.id)}**")
         if not view.plm.here:
-            components.without_weights(view)
+            st.info(f"Carrying prompts to this PLM needs its weights. Bring them with `./run.sh ptlib plms add {view.plm.id}`.")
         else:
             st.info(
                 "No other PLM with prompts is here to carry over. Add one with `./run.sh ptlib plms add`, or bring prompts with `./run.sh ptlib import`."

@@ -69,6 +69,15 @@ def groups(flat: np.ndarray) -> np.ndarray:
     return connected_components((np.sqrt(squares) <= limit) | np.eye(len(flat), dtype=bool), directed=False)[1]
 
 
+def together(prompts: np.ndarray, names: Sequence[str]) -> list[list[str]]:
+    """Names of the prompts that have collapsed onto each other, group by group; prompts that stand alone are left out."""
+    if not len(prompts):
+        return []
+    place = groups(np.asarray(prompts, dtype=np.float64).reshape(len(prompts), -1))
+    found = [[name for name, mine in zip(names, place, strict=True) if mine == number] for number in range(int(place.max()) + 1)]
+    return [group for group in found if len(group) > 1]
+
+
 def collapse(prompts: np.ndarray, tasks: Sequence[str] | None = None) -> Collapse:
     """How much prompts of one shape differ.
 

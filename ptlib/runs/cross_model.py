@@ -11,7 +11,7 @@ import pandas as pd
 
 from ptlib.analysis import cross_model as analysis
 from ptlib.analysis.collapse import Collapse, collapse
-from ptlib.errors import RunError
+from ptlib.errors import RunError, TaskError
 from ptlib.library import Library, PromptEntry
 from ptlib.prompts import family_insertions, inert_rows
 from ptlib.prompts.insertion import UNKNOWN
@@ -21,7 +21,8 @@ from ptlib.runs.parcel import Parcel
 from ptlib.runs.plan import Cell, Grid, Selection, settings_of
 from ptlib.runs.snapshot import Snapshot
 from ptlib.store import Damaged, Store
-from ptlib.transfer.projector import ProjectorSettings
+from ptlib.tasks import Task
+from ptlib.transfer.projector import ProjectorSettings, Side, target_side
 
 WRONG = 3
 """Prompts of wrong types tried on a task where not all are asked for."""
@@ -65,21 +66,43 @@ def projector_cell(
     pairs = _with_own(library, learned, target) if settings.way == "distance" else [(entry, None) for entry in learned]
     own = next((entry for _, entry in pairs if entry is not None), None)
     first = learned[0]
-    alike = [entry for entry in shelf if (entry.length, entry.insertion) == (first.length, first.insertion)]
+    way = insertion or (own.insertion if own else family_insertions(other.family)[0])
+    _check_fit(
+        learned,
+        target_side(settings, Side.of(one, first.length, first.insertion), other, way, length or (own.length if own else None)),
+        own,
+    )
+    alike = [entry for entry in shelf if _shape(entry) == _shape(first)]
     there = sorted({entry.seed for entry in alike if entry.seed is not None})
     chosen = carry if carry is not None else there[settings.seed % len(there) :][:1] if there else None
-    data = (
-        {}
-        if settings.way == "distance"
-        else {name: library.task(name).for_family(other.family).digest("train") for name in dict.fromkeys(tasks)}
-    )
+    data = {} if settings.way == "distance" else {name: _training_data(library.task(name).for_family(other.family)) for name in tasks}
     # What Distance Minimizing does not look at is no part of the key.
     settings = replace(settings, batch=1) if settings.way == "distance" else settings
     told = settings_of(source=source, source_plm=one.fingerprint, tasks=tasks, data=data, length=length,
                        pairs=[[entry.digest, entry.task, aim.digest if aim else ""] for entry, aim in pairs],
                        carry=[entry.digest for entry in alike if chosen is None or entry.seed in chosen], **asdict(settings))  # fmt: skip
-    way = insertion or (own.insertion if own else family_insertions(other.family)[0])
     return Cell("projector", target, other.fingerprint, "", "", way, "float32", settings=told)
+
+
+def _shape(entry: PromptEntry) -> tuple[int, str]:
+    return entry.length, entry.insertion
+
+
+def _check_fit(learned: Sequence[PromptEntry], target: Side, own: PromptEntry | None) -> None:
+    for entry in learned:
+        if _shape(entry) != _shape(learned[0]):
+            raise RunError("source prompts of different lengths or insertions cannot train one projector", where=entry.name,
+                           found=f"length {entry.length}, {entry.insertion}", expected=f"length {learned[0].length}, {learned[0].insertion} as {learned[0].name}",
+                           mend="Choose other seeds.")  # fmt: skip
+    if own is not None and own.length != target.length:
+        raise RunError("Distance Minimizing cannot aim at prompts of another length", where=own.name, found=f"length {own.length}",
+                       expected=f"length {target.length}", mend="Leave the length out, or take Task Tuning.")  # fmt: skip
+
+
+def _training_data(task: Task) -> str:
+    if task.generates:
+        raise TaskError("Task Tuning cannot learn from a task whose answer is free text", where=task.name, mend="Take Distance Minimizing.")
+    return task.digest("train")
 
 
 def _with_own(library: Library, learned: Sequence[PromptEntry], target: str) -> list[tuple[PromptEntry, PromptEntry]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ptlib.analysis.collapse import collapse, distances, groups, nearest, verdict
+from ptlib.analysis.collapse import collapse, distances, groups, nearest, together, verdict
 
 
 def prompts(n, noise, seed=0, size=1.0):
@@ -28,6 +28,8 @@ def test_a_tensor_a_type_as_published():
     two = np.concatenate([prompts(6, 1e-4, 1, 371.0), prompts(3, 1e-4, 2, 3576.0), prompts(1, 1.0, 3)])
     assert groups(two.reshape(10, -1)).tolist() == [0] * 6 + [1] * 3 + [2]
     assert collapse(two).distinct == 3
+    assert together(two, list("abcdefghij")) == [list("abcdef"), list("ghi")]
+    assert together(two[:0], []) == []
     assert verdict(collapse(two)).startswith("Collapsed: of 10")
 
 

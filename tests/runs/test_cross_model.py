@@ -9,6 +9,7 @@ import pytest
 
 from ptlib.errors import PtlibError, RunError, StoreError
 from ptlib.library import Library
+from ptlib.prompts import SoftPrompt, save
 from ptlib.runs import Cell, cross_model, plan, queue, select, study_file
 from ptlib.runs.evaluator import Evaluator
 from ptlib.runs.kinds import projector as room
@@ -170,6 +171,22 @@ def test_distance_needs_the_targets_own_prompt(two_plms, tmp_path):
     with pytest.raises(RunError, match=r"films on tiny-1: Distance Minimizing needs the target PLM's own prompt.*Task Tuning"):
         cell_of(library, settings=replace(QUICK, way="distance"))
     assert cell_of(library).told["data"].keys() == {"films", "pairs"}
+
+
+def test_data_and_prompts_that_no_projector_can_learn_from(two_plms, tmp_path):
+    shutil.copytree(two_plms, tmp_path / "library")
+    path = tmp_path / "library/tasks/films.toml"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("train")))
+    with pytest.raises(PtlibError, match="no split 'train'"):
+        cell_of(Library.open([tmp_path / "library"]))
+    library = Library.open([two_plms])
+    library.tasks["films"] = replace(library.tasks["films"], answer_field="text")
+    with pytest.raises(PtlibError, match="free text"):
+        cell_of(library)
+    info, odd = library.plm("wide-1"), np.ones((4, 48), np.float32)
+    save(SoftPrompt(odd, "films-s7", info.fingerprint, "films", 7), tmp_path / "library/prompts/wide-1/films-s7.safetensors")
+    with pytest.raises(RunError, match="different lengths or insertions"):
+        cell_of(Library.open([tmp_path / "library"]), settings=replace(QUICK, way="distance"))
 
 
 def test_names_are_unique_readable_and_ids(shelf):
