@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import components, data, selection
+from dashboard import components, data, selection, steady
 from ptlib.errors import PtlibError
 
 VIEWS = Path(__file__).parent / "views"
@@ -45,4 +45,6 @@ except PtlibError as error:
     st.title("Prompt transfer")
     st.error(components.plain(error))
     st.stop()
+with st.sidebar:
+    steady.keep_figures()
 page.run()

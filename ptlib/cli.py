@@ -388,6 +388,8 @@ def _runs(options: argparse.Namespace) -> None:
     store = Store()
     if options.action == "start":
         options.run = _start(store, options)
+        if options.run is None:
+            return
     elif options.action != "list" and not options.run:
         raise PtlibError(f"runs {options.action} needs the id of a run", where="ptlib runs", mend="List them with: ptlib runs list")
     if options.action == "save":
@@ -429,7 +431,7 @@ def _show(store: Store, options: argparse.Namespace) -> None:
         print(f"ptlib: worker {lane}: {sentence}", file=sys.stderr)
 
 
-def _start(store: Store, options: argparse.Namespace) -> str:
+def _start(store: Store, options: argparse.Namespace) -> str | None:
     library = Library.open()
     if options.run:
         study = study_file.read(options.run, library)
@@ -440,6 +442,10 @@ def _start(store: Store, options: argparse.Namespace) -> str:
         cells, engine, priority = _cells(library, selection, options), options.engine or "local", options.priority or 0
         title = f"{selection.plm}: {len(tables.missing(store, cells))} cells"
     supervise.check_engine(engine)
+    if len(queue.done_keys(store, cells)) == len({cell.key for cell in cells}):
+        # What is asked for is there: no error for a script that starts its study again.
+        print(f"{title}: nothing to run, every cell has its result already", file=sys.stderr)
+        return None
     return queue.start(store, cells, title, "command line", engine=engine, priority=priority)
 
 
