@@ -34,6 +34,7 @@ pages = [
     st.Page(VIEWS / "ablation.py", title="Ablation", icon=":material/content_cut:"),
     st.Page(VIEWS / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
     st.Page(VIEWS / "prompt_space.py", title="Prompt space", icon=":material/bubble_chart:"),
+    st.Page(VIEWS / "cross_model.py", title="Cross-model", icon=":material/swap_horiz:"),
     st.Page(VIEWS / "shelf.py", title="Library", icon=":material/inventory_2:"),
     st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]

@@ -67,6 +67,10 @@ class Shelf:
                     self._read = time.monotonic()
         return self._library
 
+    def look_again(self) -> None:
+        """The next one who asks reads it anew: something was put into it."""
+        self._read = -LIBRARY_SECONDS
+
 
 @contextmanager
 def _free(lock: threading.Lock) -> Iterator[bool]:
@@ -91,6 +95,11 @@ def _shelf() -> Shelf:
 def library() -> Library:
     """The shelf, read again after half a minute."""
     return _shelf().library()
+
+
+def look_again() -> None:
+    """The shelf is read again at once: a run put something into the user's library."""
+    _shelf().look_again()
 
 
 @st.cache_resource

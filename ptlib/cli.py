@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
-from ptlib.commands import mask
+from ptlib.commands import mask, projector
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
     project.add_argument("--of", choices=("embedding", "stimulation"), default="embedding")
     project.add_argument("--random-seed", type=int, default=0)
+    projector.register(verb, _print, _progress)
     runs = verb("runs", _runs, "runs: list, show, log, start, save, pause, resume, retry, cancel, priority", "runs start study.toml")
     runs.add_argument("action", choices=RUN_ACTIONS, nargs="?", default="list", help="start: from a study's TOML, or from the options below; it does not "
                       "wait. save: a run as a study's TOML. retry: failed cells again. resume: also cancelled ones, and after a pause")  # fmt: skip
