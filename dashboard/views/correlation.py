@@ -128,7 +128,7 @@ def drawn_of(pairs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, key: tuple, limits: dict) -> None:
-    st.subheader("By target")
+    st.header("By target")
     label = INDICATORS[view.indicator].label
     rho, fig = data.of_study(view, ("panels", *key, view.mode), lambda study: panels_of(view, study, similarity, pairs, label, limits))
     components.show(
@@ -152,7 +152,7 @@ def panels_of(
 
 
 def layers(view: View, study: Study, which: str, limits: dict) -> None:
-    st.subheader("By layer")
+    st.header("By layer")
     each = data.of_study(view, "ON by layer", lambda study: [overlap_of(study, [layer]) for layer in range(view.plm.layers)])
     rows = found(
         f"layers {study.digest} {which}",

@@ -94,10 +94,10 @@ def figures(view: View) -> None:
     second = right.selectbox("Compared with", ["nothing", *(name for name in names if name != first)], key="with", bind="query-params")
     one_prompt(view, first, values[first])
     if second != "nothing":
-        st.subheader("Two prompts")
+        st.header("Two prompts")
         two_prompts(view, (first.split("/")[-1], second.split("/")[-1]), values[first], values[second])
     if len(values) > 1:
-        st.subheader("All prompts")
+        st.header("All prompts")
         entries = {entry.name: entry for entry in data.library().prompts(view.plm.id)}
         trained = [name for name in names if entries[name].kind == "trained"] or names
         everyone(view, [entries[name] for name in trained], np.stack([values[name].activated for name in trained]))

@@ -285,7 +285,7 @@ def blocks(view: View) -> None:
     study = data.study(view)
     if len(set(study.types)) < 2 or not np.isfinite(study.transfer).all():
         return
-    st.subheader("By type of task")
+    st.header("By type of task")
     types, values, effect = data.of_study(view, "types", lambda study: (
         *relative.type_blocks(study.transfer, study.types, type_order(study.types)), relative.type_effect(study.transfer, study.types)))  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
