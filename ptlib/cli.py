@@ -303,7 +303,7 @@ def _print_transfer(table: pd.DataFrame, options: argparse.Namespace) -> None:
     table["source"] = table["source"].where(
         table["source"] != "", table["kind"].map({"random": "random prompts", "none": tables.NO_PROMPT})
     )
-    table["source"] = table["source"].where(~table["kind"].isin(["direct", "projected"]), table["prompt"])
+    table["source"] = table["source"].where(~table["kind"].isin(["direct", "projected", tables.TRAINED_HERE]), table["prompt"])
     column = "relative" if options.relative else "value"
     # Not a pivot table: that drops sources of which every cell is missing.
     matrix = table.groupby(["source", "target"], sort=False)[column].mean().unstack(sort=False)

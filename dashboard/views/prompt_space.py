@@ -32,6 +32,8 @@ def plms_of(view: View, of: str, all_plms: bool) -> list[PlmInfo]:
 
 def wanted(view: View, entry: PromptEntry) -> bool:
     """Whether the selection takes a prompt: its tasks and seeds, prompts of no task, and everything where nothing was picked."""
+    if entry.name in data.library().further:
+        return entry.name in view.further
     everything = set(view.sources) == set(data.library().sources_for(view.plm.id))
     return entry.kind == "random" or (
         (everything or entry.task in view.sources) and (entry.plm_id != view.plm.id or entry.seed in (*view.seeds, None))

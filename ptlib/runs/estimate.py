@@ -46,4 +46,4 @@ def examples_of(cell: Cell, examples: dict[str, int]) -> int:
     if cell.kind not in ALONE:
         return examples[cell.task]
     told = cell.told
-    return BACKWARD * int(told.get("steps", 0)) * int(told.get("batch", 1)) * int(told.get("accumulate", 1))
+    return BACKWARD * int(told.get("steps", 0)) * int(told.get("batch", 1)) * int(told.get("accumulation", 1))

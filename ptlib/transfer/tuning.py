@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from ptlib.transfer.evaluate import evaluate
 from ptlib.transfer.forward import Stopped
 from ptlib.transfer.schedule import arrays_of, learning_rate, optimizer_of, restore
 from ptlib.transfer.settings import TrainingSettings
-from ptlib.transfer.tokens import Tokens, tokens_of
+from ptlib.transfer.tokens import tokens_of
 
 TRAINING_VERSION = "1"
 """Part of every training's key: raised when a change here could change a trained prompt."""

@@ -48,8 +48,7 @@ def test_stopped_anywhere_it_loses_nothing(tiny_plm, task, looks):
     """Also inside a validation: looks are counted, whoever asks."""
     left, states = iter(range(looks)), []
     with pytest.raises(Stopped):
-        for state in train(tiny_plm, task, SHORT, should_stop=lambda: next(left, None) is None):
-            states.append(state)
+        states.extend(train(tiny_plm, task, SHORT, should_stop=lambda: next(left, None) is None))
     assert same(list(train(tiny_plm, task, SHORT, state=states[-1]))[-1], list(train(tiny_plm, task, SHORT))[-1])
 
 
@@ -100,8 +99,7 @@ def test_divergence_says_at_which_step_and_the_last_good_state_was_given(tiny_pl
     with pytest.raises(
         Diverged, match=r"films, step \d+: training diverged.*The prompt of step \d+ is kept\. Use a lower learning rate than 100"
     ) as caught:
-        for state in train(tiny_plm, task, wild):
-            states.append(state)
+        states.extend(train(tiny_plm, task, wild))
     assert len(states) > 2
     assert np.isfinite(states[-1].best).all()
     assert states[-1].step < int(str(caught.value).split("step ")[1].split(":")[0]) <= states[-1].step + 2
