@@ -67,6 +67,10 @@ class Shelf:
                     self._read = time.monotonic()
         return self._library
 
+    def forget(self) -> None:
+        """The library is read again when it is next asked for."""
+        self._read = -LIBRARY_SECONDS
+
 
 @contextmanager
 def _free(lock: threading.Lock) -> Iterator[bool]:
@@ -91,6 +95,11 @@ def _shelf() -> Shelf:
 def library() -> Library:
     """The shelf, read again after half a minute."""
     return _shelf().library()
+
+
+def look_again() -> None:
+    """Says that the library has changed: a training put a prompt there."""
+    _shelf().forget()
 
 
 @st.cache_resource

@@ -20,6 +20,7 @@ _HOME = {
     "evaluate": "ptlib.transfer.evaluate", "tune": "ptlib.transfer.tuning", "stimulate": "ptlib.neurons.stimulate",
     "States": "ptlib.neurons.states", "overlap": "ptlib.neurons.overlap", "transfer_matrix": "ptlib.runs.api",
     "load_study": "ptlib.runs.study", "correlate": "ptlib.runs.api", "project": "ptlib.analysis.projection",
+    "train": "ptlib.runs.training_api", "compare_starts": "ptlib.runs.training_api", "TrainingSettings": "ptlib.transfer.settings",
     "PtlibError": "ptlib.errors",
 }  # fmt: skip
 __all__ = [*sorted(_HOME), "__version__"]

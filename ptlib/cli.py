@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
+from ptlib.commands import training
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -139,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     correlate.add_argument("--diagonal", action="store_true", help="count prompts on their own task too")
     for command in (transfer, correlate):
         command.add_argument("--published", action="store_true", help="results that came with an import, nothing is evaluated")
+    training.register(verb, _print, _progress)
     verbs.add_parser("import", help="thunlp | prompts: bring foreign prompts and results in", add_help=False)
     zoo = verbs.add_parser("zoo", help="build | report: make the embedded zoo, or print the evidence from it",
                            epilog="example: ptlib zoo report")  # fmt: skip

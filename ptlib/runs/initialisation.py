@@ -13,7 +13,7 @@ from ptlib.analysis import saved
 from ptlib.errors import RunError
 from ptlib.library import Library, PromptEntry
 from ptlib.runs.plan import Cell
-from ptlib.runs.training import arrays_of, curve, settings_in, training_cell
+from ptlib.runs.training import arrays_of, curve, sensible, settings_in, training_cell
 from ptlib.store import Store
 from ptlib.transfer.settings import TrainingSettings
 
@@ -67,6 +67,11 @@ def starts(
                 cell = _cell(library, plm_id, target, settings, seed, [_prompt(own, plm_id, name, seed) for name in names])
                 found.append(Start(target, kind, int(seed), group, ", ".join(names), cell))
     return found
+
+
+def readable(library: Library, plm_id: str, **settings: object) -> TrainingSettings:
+    """:data:`READABLE`, as long as the PLM's own prompts, with some settings changed."""
+    return replace(READABLE, **{"length": sensible(library, plm_id).length, **settings})
 
 
 def _after(names: Sequence[str], name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,31 @@ from ptlib.errors import PlmError, RunError, TaskError
 from ptlib.library import ID, Library, PromptEntry, user_folder
 from ptlib.prompts.insertion import UNKNOWN, family_insertions
 from ptlib.runs.plan import Cell, settings_of
-from ptlib.store import Store
+from ptlib.store import Damaged, Store
 from ptlib.tasks import Task
-from ptlib.transfer.settings import TrainingSettings
+from ptlib.transfer.settings import CHOICES, TrainingSettings
 
 CURVE = ["step", "loss", "validation"]
+PAPER = {"roberta": 1e-3, "bert": 1e-3, "t5": 5e-3}
+"""Learning rates of the paper's released configurations, by family; of roberta-large it was 1e-4."""
 SHORT = {"random": "random", "vocabulary": "words", "text": "text", "prompt": "from", "mean": "mean"}
 OPEN = {"queued": "waiting", "running": "training", "failed": "failed", "cancelled": "cancelled"}
+
+
+def choices(setting: str) -> list[str]:
+    """What a setting of :class:`TrainingSettings` may be."""
+    return list(get_args(CHOICES[setting]))
+
+
+def sensible(library: Library, plm_id: str) -> TrainingSettings:
+    """What to start from: as long as the PLM's own prompts; the zoo's recipe for a zoo PLM, elsewhere the paper's."""
+    plm = library.plm(plm_id)
+    lengths = [entry.length for entry in library.given(plm_id)]
+    length = max(set(lengths), key=lengths.count) if lengths else None
+    if plm.card.get("synthetic"):
+        return TrainingSettings(length=length or 16)
+    return TrainingSettings(length=length or 100, optimizer="adamw", schedule="constant", warmup=0, lr=PAPER.get(plm.family, 1e-3), steps=1000, batch=16,
+                            evaluate_every=100)  # fmt: skip
 
 
 def training_cell(library: Library, plm_id: str, task_name: str, settings: TrainingSettings, name: str | None = None) -> Cell:
@@ -132,10 +150,15 @@ def finished(library: Library, plm_id: str | None = None) -> list[PromptEntry]:
 
 
 def arrays_of(store: Store, keys: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
-    """Key -> what is there of a training: its result's arrays, or those of its last checkpoint."""
+    """Key -> what is there of a training: its result's arrays, or those of its last checkpoint; damaged ones are left out."""
+    there = store.present(keys)
+    begun = set(store.partials([key for key in keys if key not in there]).index)
     found = {}
     for key in keys:
-        arrays = store.result_arrays(key) if store.present([key]) else store.partial_arrays(key)
+        try:
+            arrays = store.result_arrays(key, there[key]) if key in there else store.partial_arrays(key) if key in begun else None
+        except Damaged:
+            continue
         if arrays is not None:
             found[key] = arrays
     return found

@@ -103,7 +103,7 @@ class TrainingSettings:
             raise _wrong("unknown insertion", repr(self.insertion), f"one of {list(INSERTIONS)}")
         fits, many = TAKES.get(self.initialisation, (lambda count: count == 0, "no source prompt"))
         if not fits(len(self.sources)):
-            raise _wrong(f"the initialisation {self.initialisation} takes {many}", f"{len(self.sources)} sources", many, "Choose other sources or another initialisation.")  # fmt: skip
+            raise _wrong(f"the initialisation {self.initialisation} takes {many}", f"{len(self.sources)} sources", None, "Choose other sources or another initialisation.")  # fmt: skip
         if self.initialisation == "text" and not self.text.strip():
             raise _wrong("the initialisation text needs a text", "none", "words of the PLM's vocabulary")
 

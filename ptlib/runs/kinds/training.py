@@ -44,7 +44,8 @@ def evaluate(evaluator: Any, plm: Any, cell: Cell, batch: Batch, should_stop: Ca
         return {**state.to_arrays(), "activated": np.array(bits, np.uint8), "seconds": seconds}
 
     try:
-        for state in train(plm, task, settings, sources, state=state, should_stop=should_stop):
+        for found in train(plm, task, settings, sources, state=state, should_stop=should_stop):
+            state = found
             bits += [_activated(plm, state.values, cell)] * (len(state.curve) - len(bits))
             if not state.ended and (should_stop() or time.perf_counter() - told > CHECKPOINT_SECONDS):
                 yield Parcel("partial", cell.key, {**_row(plm, cell, task, state), "total": settings.steps, "reason": ""}, arrays())
@@ -58,7 +59,8 @@ def evaluate(evaluator: Any, plm: Any, cell: Cell, batch: Batch, should_stop: Ca
             "the PLM's weights changed while a prompt was trained", where=plm.info.id, mend="Nothing of it is kept. Train it again."
         )
     kept = _finished(arrays(), _story(evaluator, plm, cell, state, before, state.ended))
-    yield Parcel("result", cell.key, {**_row(plm, cell, task, state), "kind": "training", "split": cell.split, "limit_n": cell.limit}, kept)
+    yield Parcel("result", cell.key, {**_row(plm, cell, task, state), "kind": "training", "split": cell.split, "limit_n": cell.limit,
+                                       "seconds": spent + time.perf_counter() - started}, kept)  # fmt: skip
 
 
 def _task(evaluator: Any, plm: Any, cell: Cell) -> Any:
