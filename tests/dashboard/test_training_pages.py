@@ -47,7 +47,7 @@ def test_on_nothing(app, place, page):  # noqa: F811
 def test_the_button_queues_what_was_chosen(app, place, monkeypatch):  # noqa: F811
     monkeypatch.setattr(supervise, "ensure_worker", lambda *_: None)
     monkeypatch.setattr(supervise, "keep_going", lambda *_: None)
-    store, library = place
+    store, _ = place
     test = app("training", store.folder, **{"train-task": "films"})
     test.number_input(key="steps-tiny-1").set_value(12)
     test.button_group(key="start-tiny-1").set_value("vocabulary").run()

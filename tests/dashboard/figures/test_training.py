@@ -54,7 +54,7 @@ def test_steps_saved_in_rows_with_all_targets_last():
     same = next(trace for trace in fig.data if trace.name == SAME)
     assert list(same.x) == [20, 5, 12]
     assert [round(place) for place in same.y] == [0, 1, 2]
-    assert list(same.error_x.array)[0] == 10
+    assert next(iter(same.error_x.array)) == 10
     low, high = fig.layout.xaxis.range
     assert low <= -30
     assert high >= 20
