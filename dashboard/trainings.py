@@ -37,6 +37,12 @@ def unfinished(view: View) -> list[Training]:
     return found
 
 
+def changed(view: View) -> None:
+    """What is open is asked for anew: a training was queued."""
+    kept().forget(("trainings", view.plm.fingerprint))
+    data.changed()
+
+
 def finished(view: View) -> list[PromptEntry]:
     """The PLM's prompts that were trained here, the newest first."""
     return data.of_library(("trained here", view.plm.id), lambda: training.finished(data.library(), view.plm.id)[::-1])

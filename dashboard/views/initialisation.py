@@ -87,7 +87,7 @@ def results(view: View, wanted: list, steps: int) -> None:
         components.show(figures.steps_saved(each, view.mode, every), "steps-saved",
                         f"Steps saved against random initialisation (comparable result), of {steps}. Intervals over seeds, in the last row over targets; "
                         "right of zero: fewer steps than random initialisation.", table=each)  # fmt: skip
-    st.subheader("All targets")
+    st.header("All targets")
     table = pd.concat([each, every.assign(target="all targets", source="")], ignore_index=True)
     st.dataframe(table[list(COLUMNS)].rename(columns=COLUMNS).round(3), hide_index=True, width="stretch")
 

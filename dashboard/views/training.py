@@ -110,7 +110,7 @@ def begin(view: View, cells: list, task: str) -> None:
         st.toast("Trained before with the very same settings; the prompt is in your library.")
         return
     supervise.ensure_worker(data.store())
-    data.changed()
+    trainings.changed(view)
     st.rerun()
 
 
@@ -119,7 +119,7 @@ def under_way(view: View) -> None:
     items = trainings.unfinished(view)
     if not items:
         return
-    st.subheader("Under way")
+    st.header("Under way")
     found = trainings.arrays([item.cell.key for item in items])
     table = pd.DataFrame([line(item, found.get(item.cell.key)) for item in items])
     st.dataframe(table, hide_index=True, width="stretch")
@@ -153,7 +153,7 @@ def metric_of(task: str) -> str:
 
 def done(view: View) -> None:
     """Finished trainings, one of them in detail."""
-    st.subheader("Trained here")
+    st.header("Trained here")
     entries = trainings.finished(view)
     if not entries:
         st.info("No prompt of this PLM was trained here yet. Choose a task above and press Train; the zoo takes a few seconds a prompt.")

@@ -101,7 +101,7 @@ def _story(evaluator: Any, plm: Any, cell: Cell, state: Any, weights: str, ended
 
 def _finished(arrays: Mapping[str, np.ndarray], story: Mapping[str, object]) -> dict[str, np.ndarray]:
     """What is kept of a training that ended: nothing that only going on needs."""
-    text = json.dumps({**story, "seconds": round(float(arrays["seconds"][0]), 3), "created": round(time.time())}, sort_keys=True)
+    text = json.dumps({**story, "seconds": round(float(arrays["seconds"][0]), 3), "created": round(time.time(), 3)}, sort_keys=True)
     return {"best": arrays["best"], "last": arrays["values"], "curve": arrays["curve"], "activated": arrays["activated"],
             "story": np.frombuffer(text.encode(), np.uint8)}  # fmt: skip
 
