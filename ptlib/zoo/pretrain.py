@@ -6,14 +6,15 @@ curriculum and its gates are the same for all.
 Stages: *foundations* (only the skills and what texts are about: matching two texts is the hardest thing to learn and must
 not meet shortcuts), *mixture* (everything, with soft noise in some cue slots) and *settle* (learning rate down to zero). A
 stage ends when every skill passes its gate on freshly made documents or at its step limit; skills that lag are read more
-often. If a skill fails its gate after the last stage the build stops with an error.
+often. Stages that share an optimiser are a course; a T5 takes a second one. If a skill fails its gate after the last stage
+the build stops with an error.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple, Protocol
@@ -56,6 +57,22 @@ STAGES = (
     Stage("mixture", Shares(0.18, 0.13, 0.06, 0.04), 0.1, mixture.SKILLS, 750, 3000, 0.88, 1.0),
     Stage("settle", Shares(0.15, 0.13, 0.06, 0.02), 0.15, mixture.SKILLS, 1250, 1250, 2.0, 0.02),
 )
+TURNS = (
+    Stage("turns", Shares(0.1, 0.1, 0.04, 0.0, 0.5), 0.08, mixture.SKILLS, 250, 1500, 0.88, 1.0),
+    Stage("settle", Shares(0.15, 0.13, 0.06, 0.02, 0.1), 0.15, mixture.SKILLS, 750, 750, 2.0, 0.02),
+)
+
+
+class Course(NamedTuple):
+    """Stages that are learned with one optimiser, from a warm-up on."""
+
+    stages: tuple[Stage, ...] = STAGES
+    pace: float = 1.0
+    """Share of the shape's learning rate."""
+
+
+COURSES = {"roberta": (Course(),), "t5": (Course(), Course(TURNS, 0.5))}
+"""By family. After the common course a T5 answers reviews by adding up their words: it has yet to see what "not" and "but" do."""
 FINAL_GATE = 0.85
 BATCH = 64
 WARMUP = 100
@@ -144,19 +161,32 @@ def pretrain(shape: Shape, seed: int, vocabulary: Vocabulary, report: Callable[[
         RuntimeError: a skill fails :data:`FINAL_GATE` after the last stage.
     """
     learner = LEARNERS[shape.family](shape, vocabulary, seed)
+    started, steps = time.perf_counter(), 0
+    for number, course in enumerate(COURSES[shape.family]):
+        for last in teach(learner, course, shape, seed, number, every):
+            report(last._replace(step=steps + last.step, seconds=time.perf_counter() - started))
+        steps += last.step
+    failing = {skill: value for skill, value in last.accuracy.items() if value < FINAL_GATE}
+    if failing or not math.isfinite(last.loss):
+        raise RuntimeError(f"pre-training seed {seed}: skills below the gate of {FINAL_GATE}: {failing}")
+    return learner.model.eval()
+
+
+def teach(learner: Learner, course: Course, shape: Shape, seed: int, number: int, every: int) -> Iterator[Progress]:
+    """One course, the ``number``-th from 0; gives the progress after every ``every`` steps and at the end of a stage."""
     optimizer = torch.optim.AdamW(learner.groups(), lr=shape.lr, betas=(0.9, 0.98), weight_decay=0.01)
-    noise = SoftNoise(shape.hidden, vocabulary, seed)
-    rng, np_rng = Random(seed), np.random.default_rng(seed)
+    noise = SoftNoise(shape.hidden, learner.vocabulary, seed)
+    rng, np_rng = Random(seed + 1000 * number), np.random.default_rng(seed + 1000 * number)
     started, step = time.perf_counter(), 0
-    for stage in STAGES:
+    for stage in course.stages:
         weights = {skill: 1.0 if skill in stage.skills else 0.0 for skill in mixture.SKILLS}
-        batches = _stream(rng, stage, weights, vocabulary)
+        batches = _stream(rng, stage, weights, learner.vocabulary)
         losses = []
         for done in range(1, stage.most + 1):
             step += 1
             share = 1 + (stage.end_lr - 1) * (done / stage.most)
             for group in optimizer.param_groups:
-                group["lr"] = group["pace"] * shape.lr * min(1.0, step / WARMUP) * share
+                group["lr"] = group["pace"] * course.pace * shape.lr * min(1.0, step / WARMUP) * share
             batch = learner.collate(next(batches), np_rng, stage.soft)
             loss = learner.loss(batch, noise.draw(batch, learner.word_std(), shape.hidden) if batch.soft.any() else None)
             optimizer.zero_grad(set_to_none=True)
@@ -166,13 +196,9 @@ def pretrain(shape: Shape, seed: int, vocabulary: Vocabulary, report: Callable[[
             losses.append(float(loss.detach()))
             if done % every == 0 or done == stage.most:
                 accuracy = {skill: cue_accuracy(learner, skill) for skill in stage.skills}
-                report(Progress(stage.name, step, float(np.mean(losses)), accuracy, time.perf_counter() - started))
+                yield Progress(stage.name, step, float(np.mean(losses)), accuracy, time.perf_counter() - started)
                 losses = []
                 for skill, value in accuracy.items():
                     weights[skill] = 1.0 + 2.0 * max(0.0, 0.97 - value) / 0.5
                 if done >= stage.least and min(accuracy.values()) >= stage.gate:
                     break
-    failing = {skill: value for skill, value in accuracy.items() if value < FINAL_GATE}
-    if failing or not math.isfinite(float(loss.detach())):
-        raise RuntimeError(f"pre-training seed {seed}: skills below the gate of {FINAL_GATE}: {failing}")
-    return learner.model.eval()

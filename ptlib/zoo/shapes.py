@@ -24,5 +24,5 @@ class Shape:
 SHAPES = {
     "64": Shape("roberta", 64, 4, 4, 256, 2e-3),
     "128": Shape("roberta", 128, 4, 4, 512, 1.5e-3),
-    "t5-64": Shape("t5", 64, 4, 4, 256, 2e-3, encoder_layers=3),
+    "t5-64": Shape("t5", 64, 4, 4, 256, 4e-3, encoder_layers=3),
 }

@@ -26,7 +26,6 @@ def test_nothing_is_refused_and_everything_is_there(zoo):
     assert zoo.refused == ()
     assert set(zoo.plms) >= {"zoo-64-s1", "zoo-128-s1", "zoo-t5-64-s1"}
     assert zoo.default_plm() == "zoo-64-s1"
-    assert sum(path.stat().st_size for path in ZOO.rglob("*") if path.is_file()) < 20 * 2**20
     for plm in zoo.plms:
         trained = zoo.prompts(plm, ("trained",))
         assert sorted((entry.task, entry.seed) for entry in trained) == sorted((task, seed) for task in zoo.tasks for seed in (0, 1, 2))

@@ -12,6 +12,7 @@ from ptlib.library import Library
 from ptlib.plms.load import load
 from ptlib.zoo import build, pretrain
 from ptlib.zoo.mixture import SKILLS, Document, Shares
+from ptlib.zoo.pretrain import Course
 from ptlib.zoo.shapes import SHAPES, Shape
 from ptlib.zoo.vocabulary import MASK, Vocabulary
 
@@ -21,8 +22,9 @@ TOYS = {"64": Shape("roberta", 16, 2, 2, 32, 3e-3), "t5-64": Shape("t5", 16, 2, 
 @pytest.fixture
 def short(monkeypatch):
     """A curriculum of a few steps, and no gate at its end."""
-    stages = tuple(replace(stage, least=2, most=3, shares=Shares(0.2, 0.1, 0.1, 0.1), skills=SKILLS) for stage in pretrain.STAGES)
-    monkeypatch.setattr(pretrain, "STAGES", stages)
+    shares = Shares(0.2, 0.1, 0.1, 0.1, 0.1)
+    stages = tuple(replace(stage, least=2, most=3, shares=shares, skills=SKILLS) for stage in pretrain.STAGES)
+    monkeypatch.setattr(pretrain, "COURSES", {"roberta": (Course(stages),), "t5": (Course(stages[:1]), Course(stages[1:], 0.5))})
     monkeypatch.setattr(pretrain, "BATCH", 8)
     monkeypatch.setattr(pretrain, "CHUNK", 2)
     monkeypatch.setattr(pretrain, "FINAL_GATE", 0.0)
