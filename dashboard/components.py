@@ -10,14 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, export
+from dashboard import data, export, steady
 from dashboard.selection import View, image_format
-from dashboard.steady import keep_figures_mounted
 from dashboard.theme import alt_text
 from ptlib.errors import PtlibError
 from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_clear
 
-keep_figures_mounted()
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 TITLE = "Prompt transfer"
@@ -76,9 +74,10 @@ def status(view: View, missing: int, total: int, stopped: int = 0) -> None:
 
 def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None = None, **options) -> object:
     """A figure, what it shows in words below it, and the data behind it as CSV."""
-    event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{name}",
-                            alt=alt_text(fig) or caption.replace("**", ""),
-                            config=export.toolbar(name, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
+    with steady.place(name):
+        event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{name}",
+                                alt=alt_text(fig) or caption.replace("**", ""),
+                                config=export.toolbar(name, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
     left, right = st.columns([5, 1], vertical_alignment="top")
     left.caption(caption)
     if table is not None:

@@ -32,6 +32,9 @@ def plms_of(view: View, of: str, all_plms: bool) -> list[PlmInfo]:
 
 def wanted(view: View, entry: PromptEntry) -> bool:
     """Whether the selection takes a prompt: its tasks and seeds, prompts of no task, and everything where nothing was picked."""
+    if "projector" in entry.meta:
+        # A projector makes dozens: they come when asked for.
+        return bool(st.session_state.get("projected"))
     everything = set(view.sources) == set(data.library().sources_for(view.plm.id))
     return entry.kind == "random" or (
         (everything or entry.task in view.sources) and (entry.plm_id != view.plm.id or entry.seed in (*view.seeds, None))
@@ -93,12 +96,14 @@ def body() -> None:
     stimulated = st.session_state.get("of") == "stimulation"
     components.status(view, len(missing) if stimulated or view.plm.here else 0, len(cells))
     of, method, dimensions, by, seed = controls()
+    if any("projector" in entry.meta for entry in data.library().prompts(view.plm.id, ("projected",))):
+        st.toggle("Prompts that projectors carried here", key="projected", bind="query-params")
     if of == "stimulation":
         components.run_panel(view, missing, "stimulations")
     if of == "stimulation":
         entries, rows = rows_of(view, of, by == "plm")
     else:
-        key = ("rows", of, by == "plm", view.selection, tuple(view.sources), tuple(view.seeds))
+        key = ("rows", of, by == "plm", view.selection, tuple(view.sources), tuple(view.seeds), st.session_state.get("projected"))
         entries, rows = data.of_library(key, lambda: rows_of(view, of, by == "plm"))
     if len(entries) < 4:
         st.info(f"A projection needs at least 4 prompts; here are {len(entries)}."
