@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -39,6 +39,8 @@ class View:
     mode: Mode
     published: bool = False
     """Whether scores are those that came with an import; they are never mixed with measured ones."""
+    further: list[str] = field(default_factory=list)
+    """Prompts trained here that were picked one by one."""
 
     @property
     def n(self) -> str:
@@ -73,7 +75,7 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
     with st.sidebar:
         plm_id = st.selectbox("PLM", ids, index=ids.index(library.default_plm()), key="plm", bind="query-params")
         plm = library.plms[plm_id]
-        have = sorted({entry.seed for entry in library.prompts(plm_id, ("trained",)) if entry.seed is not None})
+        have = sorted({entry.seed for entry in library.given(plm_id) if entry.seed is not None})
         seeds = st.pills(
             "Prompt seeds",
             have,
@@ -90,6 +92,7 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
             st.caption(f"No data here for {len(absent)} tasks; fetch with `./run.sh ptlib tasks fetch {absent[0]}`.")
         trained = library.sources_for(plm_id)
         sources = st.multiselect("Prompts (source tasks)", trained, key="sources", placeholder="all tasks", bind="query-params")
+        further = _further(library, plm_id)
         tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
         indicator = st.selectbox(
@@ -117,9 +120,18 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
         )  # fmt: skip
     chosen = sorted(seeds or have)
     picked = select(library, plm_id, tasks=tasks or names, sources=sources or trained, seeds=chosen, limit=LIMITS[limit],
-                    insertion=None if way == AS_TRAINED else way, dtype=dtype)  # fmt: skip
+                    insertion=None if way == AS_TRAINED else way, dtype=dtype, further=[] if published else further)  # fmt: skip
     return View(plm, tasks or names, sources or trained, chosen, LIMITS[limit], indicator,
-                [layer - 1 for layer in layers] or None, picked, mode(), published)  # fmt: skip
+                [layer - 1 for layer in layers] or None, picked, mode(), published, further)  # fmt: skip
+
+
+def _further(library: Library, plm_id: str) -> list[str]:
+    names = [entry.name for entry in library.prompts(plm_id, ("trained",)) if entry.name in library.further]
+    if not names:
+        return []
+    return st.multiselect("Prompts trained here", names, key="further", placeholder="none", bind="query-params",
+                          format_func=lambda name: name.partition("/")[2],
+                          help="Trainings of your own, each a row of its own. Studies and means never count them unasked.")  # fmt: skip
 
 
 def _precision(plm: PlmInfo, tests: list[Tested], published: bool) -> str:

@@ -35,6 +35,8 @@ def wanted(view: View, entry: PromptEntry) -> bool:
     if "projector" in entry.meta:
         # A projector makes dozens: they come when asked for.
         return bool(st.session_state.get("projected"))
+    if entry.name in data.library().further:
+        return entry.name in view.further
     everything = set(view.sources) == set(data.library().sources_for(view.plm.id))
     return entry.kind == "random" or (
         (everything or entry.task in view.sources) and (entry.plm_id != view.plm.id or entry.seed in (*view.seeds, None))

@@ -21,8 +21,8 @@ from ptlib.tasks import Task, metrics
 
 RANDOM = "random prompts"
 AGAINST = "measured − published"
-# The target's own prompt of another PLM, as it is or through a projector.
-FOREIGN = ("direct", "projected")
+# The target's own prompt of another PLM, as it is or through a projector; prompts trained here, each a row of its own.
+FOREIGN = ("direct", "projected", tables.TRAINED_HERE)
 
 
 def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:
