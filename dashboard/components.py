@@ -14,6 +14,7 @@ from dashboard import data, export
 from dashboard.selection import View, image_format
 from dashboard.steady import keep_figures_mounted
 from dashboard.theme import alt_text
+from dashboard.words import count, p_value, plain
 from ptlib.errors import PtlibError
 from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_clear
 
@@ -22,11 +23,6 @@ log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 TITLE = "Prompt transfer"
 ENGINES = {"local": "this machine", "ray": "Ray", "slurm": "Slurm"}
-
-
-def plain(text: object) -> str:
-    """Text from files as it stands, in places that read Markdown."""
-    return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#|~<>$:&" else mark for mark in str(text))
 
 
 def guard(body: Callable[[], None]) -> None:
@@ -41,11 +37,6 @@ def guard(body: Callable[[], None]) -> None:
         number = secrets.token_hex(4)
         log.exception("page failed, id %s", number)
         st.error(f"This part could not be drawn (id {number}). The details are in cache/logs/dashboard\\.log; the other pages go on.")
-
-
-def count(number: int, what: str) -> str:
-    """ "1 seed", "3 seeds"."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def live_status(view: View) -> None:
@@ -254,8 +245,3 @@ def troubles() -> None:
     """What hinders workers, a sentence each."""
     for _, sentence in lane.troubles(data.store().folder):
         st.error(plain(sentence))
-
-
-def p_value(p: float) -> str:
-    """ "p = .003", with the floor of a permutation test kept."""
-    return "p undefined" if p != p else f"p = {p:.4f}" if p >= 0.001 else f"p = {p:.1g}"
