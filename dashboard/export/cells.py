@@ -27,7 +27,11 @@ OVER = 0.6
 
 def heatmaps(figure: dict[str, Any]) -> list[dict[str, Any]]:
     """The heatmaps on the first pair of axes."""
-    return [trace for trace in figure["data"] if trace.get("type") == "heatmap" and trace.get("xaxis", "x") == "x" and trace.get("yaxis", "y") == "y"]
+    return [
+        trace
+        for trace in figure["data"]
+        if trace.get("type") == "heatmap" and trace.get("xaxis", "x") == "x" and trace.get("yaxis", "y") == "y"
+    ]
 
 
 def fit(sheet: Sheet, area: Area) -> Sheet:
@@ -56,7 +60,14 @@ def fit(sheet: Sheet, area: Area) -> Sheet:
         layout["yaxis"]["domain"] = [low, low + height / new_room]
     total = top + new_room + bottom
     set_height(figure, total)
-    layout["margin"] = {"l": round(area.left), "r": sheet.width - round(area.left) - width, "t": top, "b": bottom, "pad": 0, "autoexpand": False}
+    layout["margin"] = {
+        "l": round(area.left),
+        "r": sheet.width - round(area.left) - width,
+        "t": top,
+        "b": bottom,
+        "pad": 0,
+        "autoexpand": False,
+    }
     for name in [key for key in layout if re.fullmatch(r"[xy]axis\d*", key)]:
         layout[name] = {**layout[name], "automargin": False}
     sheet = sheet._replace(height=total)
@@ -72,7 +83,9 @@ def _whole(length: float, count: int, scale: int, nearest: bool = False) -> int:
 
 def letter_of(figure: dict[str, Any], across: float, down: float) -> float:
     """Pixels of the numbers in cells of this width and height; MOST_LETTER where there are none."""
-    texts = [str(text).strip() for trace in heatmaps(figure) if trace.get("texttemplate") for row in trace.get("text") or () for text in row]
+    texts = [
+        str(text).strip() for trace in heatmaps(figure) if trace.get("texttemplate") for row in trace.get("text") or () for text in row
+    ]
     longest = max(map(len, texts), default=0)
     return min(MOST_LETTER, 0.85 * across / (LETTER_WIDTH * longest), 0.8 * down) if longest else MOST_LETTER
 
@@ -101,7 +114,17 @@ def _bar(trace: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     low, high = _ends(trace)
     marker = {"color": [low], "cmin": low, "cmax": high, "colorscale": _scale(trace["colorscale"]), "showscale": True, "colorbar": trace.get("colorbar") or {}}  # fmt: skip
-    return [{"type": "scatter", "x": [None], "y": [None], "mode": "markers", "marker": marker, "showlegend": False, "uid": f"{trace.get('uid')}bar"}]
+    return [
+        {
+            "type": "scatter",
+            "x": [None],
+            "y": [None],
+            "mode": "markers",
+            "marker": marker,
+            "showlegend": False,
+            "uid": f"{trace.get('uid')}bar",
+        }
+    ]
 
 
 def _numbers(trace: dict[str, Any], letter: float) -> list[dict[str, Any]]:

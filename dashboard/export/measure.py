@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from dashboard.export.press import TITLE_ROOM, Sheet, set_height
 
 PLACE = re.compile(r'<clipPath class="axesclip" id="clip[0-9a-f]+xy"><rect x="([\d.-]+)" y="([\d.-]+)" width="([\d.]+)" height="([\d.]+)"')
-LEGEND = re.compile(r'<g class="legend"[^>]*transform="translate\(([\d.-]+),\s*([\d.-]+)\)"[^>]*>\s*<rect class="bg"[^>]*?height="([\d.]+)"')
+LEGEND = re.compile(
+    r'<g class="legend"[^>]*transform="translate\(([\d.-]+),\s*([\d.-]+)\)"[^>]*>\s*<rect class="bg"[^>]*?height="([\d.]+)"'
+)
 CLEAR = 2
 """Pixels between the legend and what is above it."""
 

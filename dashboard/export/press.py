@@ -59,7 +59,9 @@ class Print:
         """Itself. Raises RunError for a size or a font that is none."""
         for name, known in (("size", SIZES), ("font", FONTS)):
             if getattr(self, name) not in known:
-                raise RunError(f"no such {name}", where=f"print: {name}", found=repr(getattr(self, name)), expected=f"one of {', '.join(known)}")
+                raise RunError(
+                    f"no such {name}", where=f"print: {name}", found=repr(getattr(self, name)), expected=f"one of {', '.join(known)}"
+                )
         return self
 
 

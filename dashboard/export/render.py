@@ -11,6 +11,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -110,10 +111,8 @@ class Renderer:
     def _close(self) -> None:
         kaleido, loop, self._kaleido, self._loop = self._kaleido, self._loop, None, None
         if loop is not None:
-            try:
+            with suppress(Exception):
                 asyncio.run_coroutine_threadsafe(kaleido.close(), loop).result(10)
-            except Exception:  # noqa: S110, BLE001
-                pass
             loop.call_soon_threadsafe(loop.stop)
 
     def close(self) -> None:

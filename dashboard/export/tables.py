@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
+from statistics import median_low
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\
 ENDS = (("ci_low", "ci_high"), ("low", "high"))
 """Columns that hold the ends of the interval of a column called "value"."""
 MOST_DECIMALS = 4
+ESTIMATE_DECIMALS = 3
 
 
 def guarded(value: object) -> object:
@@ -79,6 +81,17 @@ def decimals(value: Mean | float) -> int:
     return min(MOST_DECIMALS, max(0, digits - 1 - math.floor(math.log10(size))))
 
 
+def _places(means: list[Mean]) -> int | None:
+    """Of a column of estimates: those of its middle interval."""
+    known = [decimals(value) for value in means if value.ci_high > value.ci_low]
+    return min(ESTIMATE_DECIMALS, median_low(known)) if known else ESTIMATE_DECIMALS if means else None
+
+
+def has_estimates(table: pd.DataFrame) -> bool:
+    """Whether any of its cells has an interval."""
+    return any(isinstance(value, Mean) for name in range(table.shape[1]) for value in table.iloc[:, name])
+
+
 def _number(value: float, places: int) -> str:
     return f"{value:.{places}f}" if math.isfinite(value) else "–"
 
@@ -107,7 +120,7 @@ def cells(table: pd.DataFrame, text: Callable[[object], str], bold: Callable[[st
     for place in range(table.shape[1]):
         values = list(table.iloc[:, place])
         means = [value for value in values if isinstance(value, Mean) and math.isfinite(value.value)]
-        places = max((decimals(value) for value in means), default=None)
+        places = _places(means)
         best = max((value.value for value in means), default=None) if len(means) > 1 else None
         columns.append([
             bold(written) if best is not None and isinstance(value, Mean) and value.value == best else written
@@ -116,9 +129,14 @@ def cells(table: pd.DataFrame, text: Callable[[object], str], bold: Callable[[st
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def latex(table: pd.DataFrame, caption: str = "", label: str = "") -> str:
-    r"""A booktabs table: \usepackage{booktabs}; the best of each column of estimates in bold, its 95 % interval in brackets."""
+def _explained(sheet: pd.DataFrame, brackets: str) -> str:
+    return f"In brackets the {brackets}; in bold the highest of each column." if has_estimates(sheet) else ""
+
+
+def latex(table: pd.DataFrame, caption: str = "", label: str = "", brackets: str = "95 % interval") -> str:
+    r"""A booktabs table: \usepackage{booktabs}; the best of each column of estimates in bold, what ``brackets`` names beside it."""
     sheet = with_intervals(table)
+    caption = " ".join(filter(None, [caption, _explained(sheet, brackets)]))
     rows = cells(sheet, latex_text, lambda written: rf"\textbf{{{written}}}")
     left = "".join("l" if kind == object or kind == "str" else "r" for kind in sheet.dtypes)  # noqa: E721
     body = [" & ".join(row) + r" \\" for row in rows]
@@ -129,9 +147,10 @@ def latex(table: pd.DataFrame, caption: str = "", label: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def markdown(table: pd.DataFrame) -> str:
+def markdown(table: pd.DataFrame, brackets: str = "95 % interval") -> str:
     """A Markdown table; estimates as in :func:`latex`."""
     sheet = with_intervals(table)
     rows = cells(sheet, markdown_text, lambda written: f"**{written}**")
     head = [markdown_text(name) for name in sheet.columns]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]) + "\n"
+    told = _explained(sheet, brackets)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]) + "\n" + (f"\n{told}\n" if told else "")

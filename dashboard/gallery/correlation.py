@@ -21,6 +21,7 @@ from ptlib.neurons.overlap import overlap
 from ptlib.runs.study import Study
 
 FEWEST_TASKS = 4
+BOTH = ("stimulation", "score")
 # Pairs that are drawn one by one.
 MOST_POINTS = 5000
 PAIRS = ("all", "other types only", "all and own prompts")
@@ -194,8 +195,8 @@ def overlap_of(study: Study, layers: list[int] | None = None) -> np.ndarray:
 
 
 FIGURES = {
-    "overlap-performance": Figure("Similarity against transfer", scatter, {"pairs": PAIRS[0]}, "correlation"),
-    "indicators": Figure("Indicators", indicators, {"pairs": PAIRS[0]}, "correlation"),
-    "by-target": Figure("Similarity against transfer by target", by_target, {"pairs": PAIRS[0]}, "correlation"),
-    "by-layer": Figure("Correlation by layer", by_layer, {"pairs": PAIRS[0]}, "correlation"),
+    "overlap-performance": Figure("Similarity against transfer", scatter, {"pairs": PAIRS[0]}, BOTH),
+    "indicators": Figure("Indicators", indicators, {"pairs": PAIRS[0]}, BOTH),
+    "by-target": Figure("Similarity against transfer by target", by_target, {"pairs": PAIRS[0]}, BOTH),
+    "by-layer": Figure("Correlation by layer", by_layer, {"pairs": PAIRS[0]}, BOTH),
 }

@@ -27,6 +27,10 @@ class Drawn(NamedTuple):
     """What it says in one number, with its interval and n."""
     sheet: pd.DataFrame | None = None
     """The table as it is printed, where that is not ``table``; cells may be :class:`ptlib.analysis.relative.Mean`."""
+    brackets: str = "95 % interval"
+    """What the sheet's cells have in brackets."""
+    hint: str = ""
+    """What can be done with it on a page, and nowhere else."""
     note: str = ""
     """Why something else was drawn than what was asked for."""
 
@@ -38,5 +42,5 @@ class Figure(NamedTuple):
     draw: Callable[[Source, View, Settings], Drawn | None]
     defaults: Settings = {}  # noqa: RUF012  (a NamedTuple's default; never changed)
     """Its settings and what they are when nothing is said."""
-    page: str = ""
-    """Where it stands in the dashboard."""
+    needs: tuple[str, ...] = ("score",)
+    """Kinds of cells it is drawn from; without them it is incomplete."""

@@ -19,6 +19,7 @@ from ptlib.neurons.states import States
 
 # Prompts beyond which the matrix of all pairs is drawn by task: single cells could not be seen.
 MOST_PROMPTS = 200
+STIMULATED = ("stimulation",)
 
 
 def states_of(source: Source, view: View) -> dict[str, States]:
@@ -33,7 +34,9 @@ def one_of(states: dict[str, States], name: str, where: str) -> tuple[str, State
     """A prompt and its stimulation; without a name the first. Raises RunError for one that is not there."""
     name = name or next(iter(states))
     if name not in states:
-        raise RunError("this prompt has no stimulation here", where=where, found=repr(name), mend="Run it, or name another prompt of the selection.")
+        raise RunError(
+            "this prompt has no stimulation here", where=where, found=repr(name), mend="Run it, or name another prompt of the selection."
+        )
     return name, states[name]
 
 
@@ -117,9 +120,9 @@ def square(view: View, entries: Sequence[PromptEntry], active: np.ndarray) -> tu
 
 
 FIGURES = {
-    "neurons-overview": Figure("Activated neurons of a prompt", prompt_overview, {"prompt": ""}, "neurons"),
-    "neurons-layer": Figure("Neurons of one layer", prompt_layer, {"prompt": "", "layer": 0}, "neurons"),
-    "neurons-compared": Figure("Neurons of two prompts", compared, {"prompt": "", "other": ""}, "neurons"),
-    "overlap-by-layer": Figure("ON of two prompts by layer", by_layer, {"prompt": "", "other": ""}, "neurons"),
-    "on-matrix": Figure("ON of all pairs of prompts", everyone, page="neurons"),
+    "neurons-overview": Figure("Activated neurons of a prompt", prompt_overview, {"prompt": ""}, STIMULATED),
+    "neurons-layer": Figure("Neurons of one layer", prompt_layer, {"prompt": "", "layer": 0}, STIMULATED),
+    "neurons-compared": Figure("Neurons of two prompts", compared, {"prompt": "", "other": ""}, STIMULATED),
+    "overlap-by-layer": Figure("ON of two prompts by layer", by_layer, {"prompt": "", "other": ""}, STIMULATED),
+    "on-matrix": Figure("ON of all pairs of prompts", everyone, needs=STIMULATED),
 }

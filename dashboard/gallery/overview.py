@@ -57,6 +57,6 @@ def type_effect(source: Source, view: View, settings: Settings) -> Drawn:
 
 
 FIGURES = {
-    "own-against-baselines": Figure("Own prompts against baselines", baselines, page="overview"),
-    "type-effect": Figure("Transfer by type of task", type_effect, page="overview"),
+    "own-against-baselines": Figure("Own prompts against baselines", baselines),
+    "type-effect": Figure("Transfer by type of task", type_effect),
 }

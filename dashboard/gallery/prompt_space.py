@@ -85,7 +85,9 @@ def projected(source: Source, rows: np.ndarray, settings: Settings) -> projectio
     """The projection asked for; PCA while it is being computed, so that there is something to see meanwhile."""
     method, dimensions, seed = settings["method"], settings["dimensions"], settings["seed"]
     digest = hashlib.sha256(rows.tobytes()).hexdigest()
-    drawn = source.found(f"space {digest} {method} {dimensions} {seed}", METHODS[method], projection.project, rows, method, dimensions, seed)
+    drawn = source.found(
+        f"space {digest} {method} {dimensions} {seed}", METHODS[method], projection.project, rows, method, dimensions, seed
+    )
     if drawn is not None:
         return drawn
     coordinates, shares = projection.principal_coordinates(rows, dimensions)
@@ -103,7 +105,9 @@ def space(source: Source, view: View, settings: Settings) -> Drawn:
     """
     for name, known in (("of", OF), ("method", METHODS), ("by", BY), ("dimensions", (2, 3))):
         if settings[name] not in known:
-            raise RunError("this cannot be drawn", where=f"prompt-space: {name}", found=repr(settings[name]), expected=f"one of {list(known)}")
+            raise RunError(
+                "this cannot be drawn", where=f"prompt-space: {name}", found=repr(settings[name]), expected=f"one of {list(known)}"
+            )
     of, by = settings["of"], settings["by"]
     entries, rows = rows_of(source, view, of, by == "plm")
     if len(entries) < FEWEST:
@@ -120,9 +124,9 @@ def space(source: Source, view: View, settings: Settings) -> Drawn:
         f"Prompts of {whose} by their {OF[of]}. Points that lie near each other are alike; with UMAP and t-SNE, "
         "distances between far groups mean little. "
         + ("Directions: every prompt scaled to length 1, since norms differ widely. " if of == "direction" else "")
-        + ("Rows that never reach the PLM are left out. " if of != "stimulation" else "") + "Click a point for its nearest. Trustworthiness says how many of the neighbours drawn are neighbours in full space.",
-        points, drawn.parameters + trust + ".", note=drawn.note,
+        + ("Rows that never reach the PLM are left out. " if of != "stimulation" else "") + "Trustworthiness says how many of the neighbours drawn are neighbours in full space.",
+        points, drawn.parameters + trust + ".", hint="" if "z" in points else "Click a point for its nearest.", note=drawn.note,
     )  # fmt: skip
 
 
-FIGURES = {"prompt-space": Figure("Prompt space", space, {"of": "embedding", "method": "pca", "dimensions": 2, "by": "type", "seed": 0, "near": ""}, "prompt_space")}  # fmt: skip
+FIGURES = {"prompt-space": Figure("Prompt space", space, {"of": "embedding", "method": "pca", "dimensions": 2, "by": "type", "seed": 0, "near": ""}, ())}  # fmt: skip

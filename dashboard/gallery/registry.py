@@ -29,5 +29,7 @@ def draw(name: str, source: Source, view: View, settings: Settings | None = None
     """
     kind, given = figure(name), dict(settings or {})
     if unknown := [key for key in given if key not in kind.defaults]:
-        raise RunError("the figure has no such setting", where=name, found=unknown[0], expected=f"one of {', '.join(kind.defaults) or 'none'}")
+        raise RunError(
+            "the figure has no such setting", where=name, found=unknown[0], expected=f"one of {', '.join(kind.defaults) or 'none'}"
+        )
     return kind.draw(source, view, {**kind.defaults, **given})

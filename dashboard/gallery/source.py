@@ -87,9 +87,9 @@ class Fresh:
                 continue
         return found
 
-    def missing(self, selection: Selection) -> tuple[int, int]:
-        """Cells of a selection without a result or an early end, and all its cells."""
-        keys: Sequence[str] = [cell.key for cell in plan(self._library, selection)]
+    def missing(self, selection: Selection, kinds: Sequence[str]) -> tuple[int, int]:
+        """Cells of these kinds that the selection has neither a result nor an early end of, and all of them."""
+        keys = [cell.key for cell in plan(self._library, selection) if cell.kind in kinds]
         whole, early, _ = self._snapshot.state(keys)
         return int((~whole & ~early).sum()), len(keys)
 

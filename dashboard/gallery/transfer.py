@@ -123,8 +123,6 @@ def figure_of(
     )  # fmt: skip
 
 
-
-
 def place_of(cell: str, rows: list[str], columns: list[str]) -> tuple[int, int] | None:
     """Row and column of "row~column", where both are there."""
     row, _, column = cell.partition("~")
@@ -136,7 +134,9 @@ def transfer_matrix(source: Source, view: View, settings: Settings) -> Drawn:
     table = source.scores(view)
     relatively = settings["show"] == RELATIVE
     if settings["show"] not in (SCORE, RELATIVE):
-        raise RunError("the matrix cannot show this", where="transfer-matrix: show", found=repr(settings["show"]), expected=f"{SCORE} or {RELATIVE}")
+        raise RunError(
+            "the matrix cannot show this", where="transfer-matrix: show", found=repr(settings["show"]), expected=f"{SCORE} or {RELATIVE}"
+        )
     rows, targets, types = axes_of(source, view, table)
     picked, spread = place_of(settings["cell"], rows, targets.names), spread_of(view, relatively)
     fig = source.derived(view, ("transfer figure", relatively, view.mode, picked, tuple(view.seeds)),
@@ -144,10 +144,11 @@ def transfer_matrix(source: Source, view: View, settings: Settings) -> Drawn:
     measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Score"
     return Drawn(
         fig,
-        f"{measure} of each source prompt (row) on each task (column), {view.n}, mean over prompt seeds {', '.join(map(str, view.seeds))}; "
-        f"on hover the {spread}. Framed: a task's own prompt. Crosses: not computed yet. Strips show the type of task. Click a cell for details.",
+        f"{measure} of each source prompt (row) on each task (column), {view.n}, mean over prompt seeds {', '.join(map(str, view.seeds))}. "
+        "Framed: a task's own prompt. Crosses: not computed yet. Strips show the type of task.",
         table, means_in_words(table, relatively), source.derived(view, ("transfer sheet", relatively, tuple(view.seeds)),
                                                                  lambda table: sheet_of(view, table, relatively, rows, targets)),
+        spread, f"On hover the {spread}. Click a cell for details.",
     )  # fmt: skip
 
 
@@ -224,8 +225,8 @@ def confusion(source: Source, view: View, settings: Settings) -> Drawn:
 
 
 FIGURES = {
-    "transfer-matrix": Figure("Transfer matrix", transfer_matrix, {"show": SCORE, "cell": ""}, "transfer"),
-    "measured-published": Figure("Measured minus published scores", measured_published, page="transfer"),
-    "type-blocks": Figure("Relative performance by type of task", type_blocks, page="transfer"),
-    "confusion": Figure("Confusion matrix", confusion, {"cell": ""}, "transfer"),
+    "transfer-matrix": Figure("Transfer matrix", transfer_matrix, {"show": SCORE, "cell": ""}),
+    "measured-published": Figure("Measured minus published scores", measured_published),
+    "type-blocks": Figure("Relative performance by type of task", type_blocks),
+    "confusion": Figure("Confusion matrix", confusion, {"cell": ""}),
 }
