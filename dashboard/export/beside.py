@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from loky import ProcessPoolExecutor
@@ -19,6 +20,10 @@ class Press:
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
+
+    def start(self, work: Callable[..., Any], *args: Any) -> Future:
+        """The future of a piece of work done there, after what was asked before it."""
+        return self._submit(work, *args)
 
     def ask(self, work: Callable[..., Any], *args: Any) -> Any:
         """The result of a piece of work done there; errors of it are raised here. Waits; not for the page's own thread."""

@@ -19,7 +19,7 @@ LEAST_CELL = 4
 """Pixels of the layout below which cells are too narrow to be made all alike by whole ones."""
 LEAST_LETTER, MOST_LETTER, LETTER_WIDTH = 7.0, 12.0, 0.62
 """Pixels of numbers in cells: smaller ones (5 points in a column) are left out; and a digit's width as a share of its height."""
-LEAST_ROW = 16
+LEAST_ROW = 14
 """Pixels of a row, for its name beside it."""
 OVER = 0.6
 """Pixels that a rectangle reaches below the next one, so that no light comes through the seam."""

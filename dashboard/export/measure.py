@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from dashboard.export.press import TITLE_ROOM, Sheet, set_height
+from dashboard.export.press import Sheet, set_height, title_room
 
 PLACE = re.compile(r'<clipPath class="axesclip" id="clip[0-9a-f]+xy"><rect x="([\d.-]+)" y="([\d.-]+)" width="([\d.]+)" height="([\d.]+)"')
 LEGEND = re.compile(
@@ -39,7 +39,7 @@ def lowered(sheet: Sheet, svg: str) -> Sheet | None:
     if found is None:
         return None
     layout: dict[str, Any] = sheet.figure["layout"]
-    lacking = (TITLE_ROOM if layout.get("title", {}).get("text") else 0) + CLEAR - float(found[2])
+    lacking = title_room(layout) + CLEAR - float(found[2])
     if lacking <= 0:
         return None
     more = round(lacking + 0.5)

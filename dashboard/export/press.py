@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +19,9 @@ from ptlib.errors import RunError
 DOTS = 300
 """PNG dots an inch, at least."""
 PIXELS_AN_INCH = 96
-TITLE_ROOM, LONGEST_TITLE, USUAL_HEIGHT = 30, 90, 450
+USUAL_HEIGHT = 450
+TITLE_ROOM, TITLE_LINE, TITLE_LETTER, TITLE_LINES = 30, 20, 9.0, 3
+"""Pixels of a title of one line, of each more, of its letters; and lines at most."""
 
 
 class Size(NamedTuple):
@@ -33,7 +36,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "single column": Size(3.25, None, 312),
+    "single column": Size(3.25, None, 372),
     "double column": Size(6.75, None, 648),
     "slide 16:9": Size(40 / 3, 7.5, 800),
     "poster": Size(24, None, 720),
@@ -97,7 +100,7 @@ def lay_out(figure: dict[str, Any], chosen: Print, title: str = "") -> Sheet:
         # Plotly draws lots for names that are not given, and writes them into SVGs.
         trace["uid"] = f"t{place}"
     if chosen.title and title:
-        _put_title(found, title)
+        _put_title(found, title, size.pixels)
     width, height = size.pixels, int(layout.get("height") or USUAL_HEIGHT)
     if size.tall is not None:
         # At least as many pixels as the content needs, at the place's shape.
@@ -109,13 +112,20 @@ def lay_out(figure: dict[str, Any], chosen: Print, title: str = "") -> Sheet:
     return Sheet(found, width, height, PIXELS_AN_INCH * size.inches / width, size.tall is not None, math.ceil(DOTS * size.inches / width))
 
 
-def _put_title(figure: dict[str, Any], title: str) -> None:
+def _put_title(figure: dict[str, Any], title: str, width: int) -> None:
     layout = figure["layout"]
-    set_height(figure, int(layout.get("height") or USUAL_HEIGHT) + TITLE_ROOM, TITLE_ROOM)
-    layout["margin"] = {**layout.get("margin", {}), "t": layout.get("margin", {}).get("t", 28) + TITLE_ROOM}
-    text = title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1] + "…"
-    layout["title"] = {"text": safe(text), "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 8, "t": 8}, "yref": "container", "y": 1,
-                       "yanchor": "top", "font": {"size": 15}, "automargin": False}  # fmt: skip
+    lines = textwrap.wrap(title, max(20, int(width / TITLE_LETTER)), max_lines=TITLE_LINES, placeholder=" …")
+    room = TITLE_ROOM + TITLE_LINE * (len(lines) - 1)
+    set_height(figure, int(layout.get("height") or USUAL_HEIGHT) + room, room)
+    layout["margin"] = {**layout.get("margin", {}), "t": layout.get("margin", {}).get("t", 28) + room}
+    layout["title"] = {"text": "<br>".join(map(safe, lines)), "x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 8, "t": 8},
+                       "yref": "container", "y": 1, "yanchor": "top", "font": {"size": 15}, "automargin": False}  # fmt: skip
+
+
+def title_room(layout: dict[str, Any]) -> int:
+    """Pixels that the title takes above everything else."""
+    text = layout.get("title", {}).get("text") or ""
+    return TITLE_ROOM + TITLE_LINE * text.count("<br>") if text else 0
 
 
 def set_height(figure: dict[str, Any], height: float, lower: float = 0) -> None:

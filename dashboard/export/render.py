@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import struct
@@ -43,6 +44,7 @@ class Renderer:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kaleido: Any = None
+        self._last: tuple = (None,)
 
     def picture(self, figure: Mapping[str, Any], form: str, chosen: Print, title: str = "") -> bytes:
         """A figure as PDF, SVG or PNG.
@@ -72,19 +74,26 @@ class Renderer:
                                    mend="Save it by the camera in the figure's toolbar.") from error  # fmt: skip
 
     def _picture(self, figure: Mapping[str, Any], form: str, chosen: Print, title: str) -> bytes:
-        sheet = lay_out(dict(figure), chosen, title)
-        svg = self._draw(sheet, "svg", sheet.zoom).decode()
-        if (roomy := measure.lowered(sheet, svg)) is not None:
-            sheet = roomy
-            svg = self._draw(sheet, "svg", sheet.zoom).decode()
-        if cells.heatmaps(sheet.figure) and (area := measure.axes(svg)) is not None:
-            sheet = cells.fit(sheet, area)
-        elif form == "svg":
-            return _same_each_time(svg, sheet).encode()
+        sheet, svg = self._fitted(figure, chosen, title)
+        if form == "svg":
+            return _same_each_time(svg or self._draw(sheet, "svg", sheet.zoom).decode(), sheet).encode()
         made = self._draw(sheet, form, sheet.scale if form == "png" else sheet.zoom)
-        if form == "png":
-            return _with_dots(made, sheet)
-        return _same_each_time(made.decode(), sheet).encode() if form == "svg" else made
+        return _with_dots(made, sheet) if form == "png" else made
+
+    def _fitted(self, figure: Mapping[str, Any], chosen: Print, title: str) -> tuple[Sheet, str]:
+        """The figure on its paper, its legend and cells in place, and its SVG where that was drawn so; kept, since forms of one figure are
+        asked for one after another."""
+        key = (hashlib.sha256(json.dumps(figure).encode()).digest(), chosen, title)
+        if self._last[0] != key:
+            sheet = lay_out(dict(figure), chosen, title)
+            svg = self._draw(sheet, "svg", sheet.zoom).decode()
+            if (roomy := measure.lowered(sheet, svg)) is not None:
+                sheet = roomy
+                svg = self._draw(sheet, "svg", sheet.zoom).decode()
+            if cells.heatmaps(sheet.figure) and (area := measure.axes(svg)) is not None:
+                sheet, svg = cells.fit(sheet, area), ""
+            self._last = (key, sheet, svg)
+        return self._last[1:]
 
     def _draw(self, sheet: Sheet, form: str, scale: float) -> bytes:
         if self._kaleido is None:

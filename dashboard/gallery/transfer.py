@@ -176,7 +176,13 @@ def means_in_words(table: pd.DataFrame, relatively: bool) -> str:
 
 
 def measured_published(source: Source, view: View, settings: Settings) -> Drawn:
-    """Measured minus published scores of the same prompts."""
+    """Measured minus published scores of the same prompts. Raises RunError where none are published."""
+    if not published.has_scores(source.library(), view.plm.id) or view.published:
+        raise RunError(
+            "measured and published scores of this PLM are not both here",
+            where=view.plm.id,
+            mend="Bring published ones with: ptlib import thunlp FOLDER",
+        )
     sources, targets = by_type(source.library(), view.sources), by_type(source.library(), view.tasks)
     told = published.scores(source.library(), view.plm.id, targets.names, sources.names)
     ours, theirs = (Cells(rows_of(view, part), sources.names, targets.names).grid("value", "mean") for part in (source.scores(view), told))

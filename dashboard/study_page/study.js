@@ -52,6 +52,11 @@
   function nothing({ plot, words }, caption) { Plotly.purge(plot); plot.replaceChildren(); words.textContent = caption; }
   const keys = (kinds, square) => kinds.map((kind) => ({ type: "scatter", x: [null], y: [null], mode: "markers", name: safe(kind), hoverinfo: "skip",
     marker: { color: of(kind).colour, symbol: square ? "square" : of(kind).symbol, size: 11 } }));
+  // Lines of the legend, whose columns are as wide as its widest entry, beside the names of an axis and a colour bar.
+  function lines(place, names, taken) {
+    const room = Math.max(90, place.plot.clientWidth - taken), widths = names.map((name) => 42 + 6.6 * Math.min(name.length, 22));
+    return widths.reduce((a, b) => a + b, 0) <= room ? 1 : Math.ceil(names.length / Math.max(1, Math.floor(room / Math.max(...widths))));
+  }
   const legend = (height, rows) => ({ margin: { l: 8, r: 8, b: 8, t: rows * 19 + 24 }, legend: { y: 1 - (rows * 19 + 8) / height } });
   const scale = study.scale.map((tint, at) => [at / (study.scale.length - 1), tint]);
 
@@ -109,7 +114,8 @@
       z.push(line); text.push(words); hover.push(notes);
     }
     const all = known(z.flat()), low = Math.min(0.25, ...all), high = relative ? Math.max(1.05, ...all) : Math.max(1, ...all);
-    const height = 150 + 28 * rows.length + 60, data = [];
+    const kinds = [...new Set([...rows, ...targets].map((task) => task.type))].filter((kind) => kind !== "random" && kind !== "none");
+    const keyLines = Math.max(2, lines(place, kinds, 270)), height = 172 + 19 * keyLines + 28 * rows.length, data = [];
     const base = { type: "heatmap", zmin: low, zmax: high, colorscale: scale, hoverinfo: "text", hovertext: hover };
     for (const ink of ["#111111", "#FFFFFF"]) {
       const mine = z.map((line) => line.map((value) => value !== null && inkOn((value - low) / (high - low)) === ink));
@@ -124,10 +130,9 @@
       if (row.name === target.name) for (const [color, width] of [["#FFFFFF", 3.5], ["#111111", 1.5]])
         frames.push({ type: "rect", x0: c - 0.48, x1: c + 0.48, y0: r - 0.45, y1: r + 0.45, line: { color, width } });
     }));
-    const kinds = [...new Set([...rows, ...targets].map((task) => task.type))].filter((kind) => kind !== "random" && kind !== "none");
     put(place, [...data, ...keys(kinds, true)], {
-      height, ...legend(height, 2), shapes: [...strips(rows, targets), ...frames], plot_bgcolor: "#DDE2E8", dragmode: false,
-      annotations: [{ text: relative ? "relative performance" : "score", x: 1, xref: "paper", xanchor: "right", xshift: -4, y: 1, yref: "paper", yanchor: "top", yshift: 58, showarrow: false, font: { size: 12 } }],
+      height, ...legend(height, keyLines), shapes: [...strips(rows, targets), ...frames], plot_bgcolor: "#DDE2E8", dragmode: false,
+      annotations: [{ text: relative ? "relative performance" : "score", x: 1, xref: "paper", xanchor: "right", xshift: -4, y: 1, yref: "paper", yanchor: "top", yshift: 19 * keyLines + 20, showarrow: false, font: { size: 12 } }],
       xaxis: { tickvals: targets.map((_, at) => at), ticktext: targets.map((task) => short(task.name)), autotickangles: [-40, -65, -90], range: [-0.5, targets.length - 0.5], title: { text: "target task" }, showgrid: false, fixedrange: true },
       yaxis: { tickvals: rows.map((_, at) => at), ticktext: rows.map((row) => short(row.name)), ticklabelstandoff: 11, range: [rows.length - 0.5, -0.5], title: { text: "source prompt" }, showgrid: false, fixedrange: true },
     }, `${relative ? "Score over the score of the target's own prompt" : "Score"} of each source prompt (row) on each task (column), mean over prompt seeds ${[...state.seeds].join(", ")}; ${plm.n}. Framed: a task's own prompt. ${there} of ${rows.length * targets.length} cells are there.`);
@@ -175,10 +180,10 @@
       });
     });
     if (!count) return nothing(place, "No pair passes the filters.");
-    const defined = known(byTarget), rho = mean(byTarget), height = 470;
+    const defined = known(byTarget), rho = mean(byTarget), kinds = [...new Set([...groups.values()].map((group) => group.type))], keyLines = lines(place, kinds, 60), height = 430 + 19 * keyLines;
     const data = [...groups.values()].sort((a, b) => a.same - b.same).map((group) => ({ type: "scatter", mode: "markers", x: group.x, y: group.y, hovertext: group.text, hoverinfo: "text", showlegend: false,
       marker: { color: of(group.type).colour, symbol: of(group.type).symbol + (group.same ? "" : "-open"), size: 8, opacity: 0.9, ...(group.same ? {} : { line: { width: 1.5 } }) } }));
-    put(place, [...data, ...keys([...new Set([...groups.values()].map((group) => group.type))])], { height, ...legend(height, 2), hovermode: "closest",
+    put(place, [...data, ...keys(kinds)], { height, ...legend(height, keyLines), hovermode: "closest",
       xaxis: { title: { text: safe(indicator.label) + " of source and target prompt" } }, yaxis: { title: { text: "transfer score" } } },
     `${count} pairs of a source prompt and another task, of the tasks and seeds that pass the filters. Mean per-target Spearman correlation of what is shown: ${fixed(rho)} (${defined.length} of ${byTarget.length} targets and seeds where it is defined; the interval over all targets is in the figure of indicators). Colour: type of the target; filled: the source's type is the same.`);
   }
@@ -192,11 +197,11 @@
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(point);
     }
-    const spare = ["#E69F00", "#A6761D", "#66A61E", "#F0E442", "#1B9E77", "#E7298A"], forms = ["circle", "square", "diamond", "cross", "x", "star"], height = 520;
+    const spare = ["#E69F00", "#A6761D", "#66A61E", "#F0E442", "#1B9E77", "#E7298A"], forms = ["circle", "square", "diamond", "cross", "x", "star"], keyLines = lines(place, [...groups.keys()], 40), height = 480 + 19 * keyLines;
     const data = [...groups].map(([key, part], at) => ({ type: "scatter", mode: "markers", name: safe(key), x: part.map((p) => p[4]), y: part.map((p) => p[5]),
       hovertext: part.map((p) => `<b>${safe(p[0])}</b><br>${safe(p[2])}`), hoverinfo: "text",
       marker: { size: 11, opacity: 0.9, line: { color: "#FFFFFF", width: 1 }, color: state.by === "seed" ? spare[at % 6] : of(key).colour, symbol: state.by === "seed" ? forms[at % 6] : of(key).symbol } }));
-    put(place, data, { height, ...legend(height, 2), hovermode: "closest", xaxis: { title: { text: drawn.method + " 1" }, showticklabels: false }, yaxis: { title: { text: drawn.method + " 2" }, showticklabels: false } },
+    put(place, data, { height, ...legend(height, keyLines), hovermode: "closest", xaxis: { title: { text: drawn.method + " 1" }, showticklabels: false }, yaxis: { title: { text: drawn.method + " 2" }, showticklabels: false } },
       `${points.length} prompts by their ${drawn.of}: ${drawn.words}${drawn.trust === null ? "" : `, trustworthiness ${fixed(drawn.trust)}`}. The places were computed from all prompts. Points that lie near each other are alike; with UMAP and t-SNE, distances between far groups mean little.`);
   }
 
@@ -205,13 +210,14 @@
     const { prompts, order } = plm.neurons, kept = order.filter((at) => promptPasses(prompts[at]));
     if (kept.length < 2) return nothing(place, "Fewer than two prompts pass the filters.");
     const tasks = kept.map((at) => ({ type: prompts[at][2] })), names = kept.map((at) => prompts[at][0].split("/").pop());
-    const z = kept.map((a) => kept.map((b) => (a === b || plm.neurons.on[a][b] < 0 ? null : plm.neurons.on[a][b]))), height = Math.min(900, 170 + 16 * kept.length);
+    const z = kept.map((a) => kept.map((b) => (a === b || plm.neurons.on[a][b] < 0 ? null : plm.neurons.on[a][b]))), kinds = [...new Set(tasks.map((task) => task.type))];
+    const keyLines = Math.max(2, lines(place, kinds, 270)), height = Math.min(900, 130 + 19 * keyLines + 16 * kept.length);
     const step = Math.max(1, Math.ceil(kept.length / 46)), ticks = kept.map((_, at) => at).filter((at) => at % step === 0), all = known(z.flat());
     put(place, [{ type: "heatmap", z, zmin: 0, zmax: Math.max(0.1, ...all), colorscale: scale, hoverinfo: "text",
       hovertext: z.map((line, r) => line.map((value, c) => `${safe(names[r])} and ${safe(names[c])}<br>ON ${fixed(value, 3)}`)),
       colorbar: { orientation: "h", thickness: 9, len: 110, lenmode: "pixels", outlinewidth: 0, nticks: 5, x: 1, xanchor: "right", yref: "container", yanchor: "top", y: 1 - 22 / height, xpad: 4, ypad: 0, tickfont: { size: 11 } } },
-    ...keys([...new Set(tasks.map((task) => task.type))], true)], { height, ...legend(height, 2), shapes: strips(tasks, tasks), dragmode: false,
-      annotations: [{ text: "ON", x: 1, xref: "paper", xanchor: "right", xshift: -4, y: 1, yref: "paper", yanchor: "top", yshift: 58, showarrow: false, font: { size: 12 } }],
+    ...keys(kinds, true)], { height, ...legend(height, keyLines), shapes: strips(tasks, tasks), dragmode: false,
+      annotations: [{ text: "ON", x: 1, xref: "paper", xanchor: "right", xshift: -4, y: 1, yref: "paper", yanchor: "top", yshift: 19 * keyLines + 20, showarrow: false, font: { size: 12 } }],
       xaxis: { showticklabels: false, showgrid: false, title: { text: "prompts, in the same order" }, range: [-0.5, kept.length - 0.5], fixedrange: true },
       yaxis: { tickvals: ticks, ticktext: ticks.map((at) => short(names[at])), tickfont: { size: 11 }, ticklabelstandoff: 11, showgrid: false, range: [kept.length - 0.5, -0.5], fixedrange: true } },
     `Overlapping rate of activated neurons (ON) of every pair of ${kept.length} prompts, in the dendrogram order of all of them (average linkage); mean ${fixed(mean(z.flat()))}. Strips show the type.`);
@@ -300,5 +306,12 @@
     redraw();
     document.documentElement.dataset.ready = "yes";
   }
+  let wait = 0, width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    clearTimeout(wait);
+    wait = setTimeout(redraw, 200);
+  });
   build();
 })();

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, take_away
 from dashboard.background import found
 from dashboard.selection import View
 from ptlib.analysis import statistics
@@ -55,6 +55,8 @@ def body() -> None:
     counts(view)
     components.run_panel(view, lacking.missing, stopped=lacking.stopped)
     components.live(lambda: findings(view))
+    if view.tasks:
+        take_away.offer(view)
     ways_on()
 
 
