@@ -19,8 +19,8 @@ import numpy as np
 ALPHA = 0.05
 MOST_EXACT = 13
 """All 2^n signs are tried up to this many targets."""
-FLIPS, EXAMPLE_FLIPS = 9999, 1999
-"""Signs drawn where there are more: over targets, and over the examples of free-text tasks."""
+FLIPS, FEWER_FLIPS = 9999, 1999
+"""Signs drawn where there are more: for one test, and for each of many."""
 
 
 class Difference(NamedTuple):
