@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, detail
 from dashboard.background import found
 from dashboard.figures import correlation as figures
 from dashboard.selection import View
@@ -85,20 +85,26 @@ def findings(view: View) -> None:
     mask = correlation.usable(study.transfer, similarity, **limits)
     pairs = data.of_study(view, ("pairs", view.indicator, chosen, which), lambda study: pairs_of(study, similarity, mask))
     shown, thinned = drawn_of(pairs)
+    picked = detail.picked(study.tasks, study.tasks, "correlation")
     table = found(f"table {study.digest} {view.layers} {which}", "intervals and permutation p", statistics.indicator_table,
                   study.transfer, similarities, name=("table", chosen, which, view.selection), **limits)  # fmt: skip
     left, right = st.columns([3, 2], gap="large")
     with left:
         components.show(
-            data.of_study(view, ("scatter", view.indicator, chosen, which, view.mode),
-                          lambda _: figures.scatter(shown, f"{label} of source and target prompt", "transfer score", view.mode)), "overlap-performance",
+            data.of_study(view, ("scatter", view.indicator, chosen, which, view.mode, picked),
+                          lambda _: figures.scatter(shown, f"{label} of source and target prompt", "transfer score", view.mode, picked)), "overlap-performance",
             f"Each point is a source prompt on another task, {len(pairs)} pairs{thinned}. Colour and symbol: type of the target; filled: same type as "
-            f"the source. {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out.", table=pairs,
+            f"the source. {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out. Click a point for its pair.", table=pairs,
+            **detail.clicks("overlap-performance", detail.named),
         )  # fmt: skip
     with right:
         if table is not None:
             all_indicators(view, study, table)
-    panels(view, study, similarity, shown, (view.indicator, chosen, which), limits)
+    if picked:
+        detail.header(picked, study.tasks, study.tasks)
+        table = data.scores(view)
+        detail.panel(view, table[table["target"] == picked[1]].assign(row=table["source"]), *picked)
+    panels(view, study, similarity, shown, (view.indicator, chosen, which), limits, picked)
     if view.indicator == "ON":
         layers(view, study, which, limits)
 
@@ -127,19 +133,24 @@ def drawn_of(pairs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return found.assign(seed=f"mean of {pairs.seed.nunique()}"), f", drawn as {len(found)} means over the seeds"
 
 
-def panels(view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, key: tuple, limits: dict) -> None:
+def panels(
+    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, key: tuple, limits: dict, picked: detail.Pair | None
+) -> None:  # fmt: skip
     st.subheader("By target")
     label = INDICATORS[view.indicator].label
-    rho, fig = data.of_study(view, ("panels", *key, view.mode), lambda study: panels_of(view, study, similarity, pairs, label, limits))
+    rho, fig = data.of_study(
+        view, ("panels", *key, view.mode, picked), lambda study: panels_of(view, study, similarity, pairs, label, limits, picked)
+    )
     components.show(
         fig, "by-target",
         "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
-        f"correlation, mean over {components.count(len(study.seeds), 'seed')}; undefined where all sources score alike.", table=pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
+        f"correlation, mean over {components.count(len(study.seeds), 'seed')}; undefined where all sources score alike. Click a point for its pair.", table=pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
+        **detail.clicks("by-target", detail.named),
     )  # fmt: skip
 
 
 def panels_of(
-    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict
+    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict, picked: detail.Pair | None
 ) -> tuple[pd.Series, go.Figure]:
     """Each target's correlation, and the panels."""
     values = correlation.per_target(study.transfer, similarity, **limits)
@@ -148,7 +159,7 @@ def panels_of(
             [float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in values.T],
             index=study.tasks,
         )
-    return rho, figures.panels(pairs, rho, label, "transfer score", view.mode)
+    return rho, figures.panels(pairs, rho, label, "transfer score", view.mode, selected=picked)
 
 
 def layers(view: View, study: Study, which: str, limits: dict) -> None:
