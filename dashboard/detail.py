@@ -80,13 +80,13 @@ def header(pair: Pair, rows: Sequence[str], targets: Sequence[str]) -> None:
         for what, names, now in (("Source", rows, pair[0]), ("Target", targets, pair[1])):
             st.session_state[f"pair-{what}"] = now
             st.selectbox(what, list(names), key=f"pair-{what}", on_change=_chosen, width=210)
-        for label, keys, names, place, step in (
-            ("Source above", "Shift+Up", rows, 0, -1), ("Source below", "Shift+Down", rows, 0, 1),
-            ("Target before", "Shift+Left", targets, 1, -1), ("Target after", "Shift+Right", targets, 1, 1),
+        for label, icon, keys, names, place, step in (
+            ("Source", "arrow_upward", "Shift+Up", rows, 0, -1), ("Source", "arrow_downward", "Shift+Down", rows, 0, 1),
+            ("Target", "arrow_back", "Shift+Left", targets, 1, -1), ("Target", "arrow_forward", "Shift+Right", targets, 1, 1),
         ):  # fmt: skip
             at = list(names).index(pair[place]) + step
             other = names[at] if 0 <= at < len(names) else None
-            st.button(label, key=f"pair-{keys}", shortcut=keys, disabled=other is None, on_click=pick,
+            st.button(label, key=f"pair-{keys}", icon=f":material/{icon}:", shortcut=keys, disabled=other is None, on_click=pick,
                       args=(other or "", pair[1]) if place == 0 else (pair[0], other or ""))  # fmt: skip
         st.button("Close", key="close-cell", shortcut="Esc", on_click=close)
 
@@ -219,8 +219,8 @@ def alike(view: View, source: str, target: str, seed: float) -> None:
     name = view.indicator if view.indicator in similarities else "C_average"
     with right:
         st.markdown(f"**Neighbours of {components.plain(source)}'s prompt**, by {INDICATORS[name].label}")
-        st.dataframe(neighbours(study, similarities[name], place), hide_index=True, width="stretch")
-        st.caption(f"The {NEIGHBOURS} prompts of seed {seed:.0f} most alike to it, and what they score on {components.plain(target)}. "
+        st.dataframe(neighbours(study, similarities[name], place, euclidean=name.startswith("E_")), hide_index=True, width="stretch")
+        st.caption(f"The {min(NEIGHBOURS, len(study.tasks) - 1)} prompts of seed {seed:.0f} most alike to it, and what they score on {components.plain(target)}. "
                    + ("Distance: 1 / similarity − 1, Euclidean." if name.startswith("E_") else "Distance: 1 − similarity."))  # fmt: skip
 
 
@@ -237,12 +237,14 @@ def of_indicators(similarities: dict[str, np.ndarray], place: tuple[int, int, in
     return pd.DataFrame(rows).astype({"rank": "Int64"})
 
 
-def neighbours(study: Study, similarity: np.ndarray, place: tuple[int, int, int]) -> pd.DataFrame:
+def neighbours(study: Study, similarity: np.ndarray, place: tuple[int, int, int], *, euclidean: bool = False) -> pd.DataFrame:
     """Columns prompt, type, similarity, distance, score on the target; the nearest first."""
     seed, source, target = place
     row = similarity[seed, source].astype(float).copy()
     row[source] = -np.inf
     nearest = np.argsort(-np.nan_to_num(row, nan=-np.inf), kind="stable")[: min(NEIGHBOURS, len(row) - 1)]
+    with np.errstate(divide="ignore"):
+        distance = 1 / row[nearest] - 1 if euclidean else 1 - row[nearest]
     return pd.DataFrame({"prompt": [study.tasks[at] for at in nearest], "type": [study.types[at] for at in nearest],
-                         "similarity": row[nearest].round(4), "distance": (1 - row[nearest]).round(4),
+                         "similarity": row[nearest].round(4), "distance": distance.round(4),
                          f"score on {study.tasks[target]}": study.transfer[seed, nearest, target].round(3)})  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -42,15 +44,13 @@ def overview(
         hovertemplate=f"<b>%{{y}}</b> on <b>%{{x}}</b><br>{what} %{{z:.3f}}<br>{spread} %{{customdata[0]:.3f}} to %{{customdata[1]:.3f}}, "
         "n = %{customdata[2]:.0f}<extra></extra>",
     )  # fmt: skip
-    # Browsers report a box only where there is something to be selected.
-    fig.add_scatter(x=[names[1][0], names[1][-1]], y=[names[0][0], names[0][-1]], mode="markers", marker={"opacity": 0}, showlegend=False, hoverinfo="skip",
-                    selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}})  # fmt: skip
+    boxable(fig, *names)
     type_strips(fig, rows, columns, mode, gaps=False)
     frames = bands(*found, values.shape) + (frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)]) if selected else [])
-    fig.update_layout(shapes=[*fig.layout.shapes, *frames], dragmode="select", clickmode="event+select", plot_bgcolor=quiet(mode))
-    fig.update_xaxes(type="category", range=[-0.5, len(columns.names) - 0.5], title="target task", showgrid=False, fixedrange=True,
+    fig.update_layout(shapes=[*fig.layout.shapes, *frames], clickmode="event+select", plot_bgcolor=quiet(mode))
+    fig.update_xaxes(range=[-0.5, len(columns.names) - 0.5], title="target task", showgrid=False, fixedrange=True,
                      autotickangles=[-40, -65, -90])  # fmt: skip
-    fig.update_yaxes(type="category", range=[len(rows.names) - 0.5, -0.5], title="source prompt", showgrid=False, fixedrange=True,
+    fig.update_yaxes(range=[len(rows.names) - 0.5, -0.5], title="source prompt", showgrid=False, fixedrange=True,
                      ticklabelstandoff=11)  # fmt: skip
     type_key(fig, [kind for kind in [*rows.types, *columns.types] if kind not in ("random", "none")], symbols=False)
     head_room(fig, what)
@@ -62,7 +62,16 @@ def overview(
                          f"missing: {words}.")  # fmt: skip
 
 
-def unique(names: list[str]) -> list[str]:
+def boxable(fig: go.Figure, down: list[str], across: list[str]) -> None:
+    """Category axes, and a box as what the mouse draws; browsers report it only where there is something to be selected."""
+    fig.add_scatter(x=[across[0], across[-1]], y=[down[0], down[-1]], mode="markers", marker={"opacity": 0}, showlegend=False, hoverinfo="skip",
+                    selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}})  # fmt: skip
+    fig.update_xaxes(type="category")
+    fig.update_yaxes(type="category")
+    fig.update_layout(dragmode="select")
+
+
+def unique(names: Sequence[str]) -> list[str]:
     """Names for a category axis: safe, and those that would look alike told apart by a number."""
     found: dict[str, int] = {}
     shown = []

@@ -20,10 +20,10 @@ RANDOM = "random prompts"
 AGAINST = "measured − published"
 # The target's own prompt of another PLM, as it is or through a projector.
 FOREIGN = ("direct", "projected")
+# Columns of the table of all cells that are shown at first.
 FIRST = ("prompt", "target", "value", "ci_low", "ci_high", "n", "relative", "source_type", "target_type", "kind", "seed", "stopped")
-"""Columns of the table of all cells that are shown at first."""
+# Rows of it that are sent to the browser as a whole; of more, those in sight.
 MOST_SENT = 5000
-"""Rows of it that are sent to the browser as a whole; of more, those in sight."""
 
 
 def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:
