@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from dashboard.theme import CHOSEN, label
 
 MOST_BANDS = 40
-"""Rows and columns that are marked at most: of more, nothing stands out."""
+"""Outlines at most: of more, nothing stands out."""
 
 
 def ring(fig: go.Figure, points: pd.DataFrame, pair: tuple[str, str] | None, *, named: bool = True, **place: int) -> None:
@@ -36,8 +36,14 @@ def ring(fig: go.Figure, points: pd.DataFrame, pair: tuple[str, str] | None, *, 
 
 
 def bands(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, int]) -> list[dict]:
-    """Outlines of whole rows and columns of a matrix."""
+    """Outlines of whole rows and columns of a matrix, neighbours in one."""
     line = {"type": "rect", "line": {"color": CHOSEN, "width": 2}}
-    found = [{**line, "x0": -0.5, "x1": shape[1] - 0.5, "y0": row - 0.5, "y1": row + 0.5} for row in rows]
-    found += [{**line, "y0": -0.5, "y1": shape[0] - 0.5, "x0": column - 0.5, "x1": column + 0.5} for column in columns]
+    found = [{**line, "x0": -0.5, "x1": shape[1] - 0.5, "y0": first - 0.5, "y1": last + 0.5} for first, last in _stretches(rows)]
+    found += [{**line, "y0": -0.5, "y1": shape[0] - 0.5, "x0": first - 0.5, "x1": last + 0.5} for first, last in _stretches(columns)]
     return found[:MOST_BANDS]
+
+
+def _stretches(places: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each stretch of numbers that follow each other."""
+    parts = np.split(np.asarray(places, dtype=int), np.flatnonzero(np.diff(places) != 1) + 1)
+    return [(int(part[0]), int(part[-1])) for part in parts if len(part)]
