@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import components, data
-from dashboard.figures import matrix
+from dashboard.gallery.transfer import cells_of
 from dashboard.selection import View
 from ptlib.analysis.indicators import INDICATORS
 from ptlib.errors import StoreError
@@ -34,6 +34,11 @@ def picked(rows: Sequence[str], targets: Sequence[str], page: str) -> Pair | Non
     st.session_state["pair-page"], st.session_state["pair"] = page, st.query_params.get(NAME)
     source, _, target = st.query_params.get(NAME, "").partition("~")
     return (source, target) if source in rows and target in targets else None
+
+
+def told(pair: Pair | None) -> str:
+    """A pair as figures' settings name it."""
+    return "~".join(pair) if pair else ""
 
 
 def pick(source: str, target: str) -> None:
@@ -95,12 +100,10 @@ def _chosen() -> None:
     pick(st.session_state["pair-Source"], st.session_state["pair-Target"])
 
 
-def panel(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
-    """The pair's score, what it gets wrong, how alike the two prompts are, and the source's neighbours.
-
-    Args:
-        shown: cells of the pair and the target's own ones, with a column ``row`` (as the transfer matrix names its rows).
-    """
+def panel(view: View, source: str, target: str) -> None:
+    """The score of a row of the transfer matrix on a target, what it gets wrong, how alike the two prompts are, and the source's
+    neighbours."""
+    shown = data.derived(view, ("cells of", source, target), lambda table: cells_of(view, table, source, target))
     cells = shown[(shown.row == source) & (shown.target == target)].sort_values("seed")
     if cells.empty:
         st.info("No prompt of this source and target is in the selection.")
@@ -171,9 +174,7 @@ def classes(view: View, task: Task, arrays: dict[str, np.ndarray], own: pd.DataF
     labels, answers = arrays["labels"].astype(int), arrays["predictions"].astype(int)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        counts = metrics.confusion(labels, answers, len(task.labels))
-        components.show(matrix.confusion(counts, task.label_words, view.mode), "confusion",
-                        f"How often each label was answered with each word, n = {len(labels)}.")  # fmt: skip
+        components.figure("confusion", view, {"cell": f"{cell.prompt}~{cell.target}"})
     with right:
         against_own(view, task, labels, answers, own, cell, arrays.get("rows"))
 

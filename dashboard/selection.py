@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import streamlit as st
 
 from dashboard.theme import Mode, type_order
+from dashboard.view import View
 from ptlib.analysis.indicators import INDICATORS
 from ptlib.errors import RunError
 from ptlib.library import Library
@@ -15,37 +15,13 @@ from ptlib.plms import PlmInfo
 from ptlib.plms.device import DTYPES
 from ptlib.prompts import family_insertions
 from ptlib.published.scores import has_scores
-from ptlib.runs import Selection, select
+from ptlib.runs import select
 from ptlib.runs.precision import AUTO, Tested, best
 
 ALL = "all"
 AS_TRAINED = "as trained"
 IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
-
-
-@dataclass(frozen=True)
-class View:
-    """The selection as pages use it."""
-
-    plm: PlmInfo
-    tasks: list[str]
-    sources: list[str]
-    seeds: list[int]
-    limit: int | None
-    indicator: str
-    layers: list[int] | None
-    selection: Selection
-    mode: Mode
-    published: bool = False
-    """Whether scores are those that came with an import; they are never mixed with measured ones."""
-
-    @property
-    def n(self) -> str:
-        """Examples a cell, in words."""
-        if self.published:
-            return "as published, n not recorded"
-        return "the whole test split" if self.limit is None else f"the first {self.limit} test examples"
 
 
 def mode() -> Mode:

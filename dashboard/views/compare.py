@@ -11,6 +11,7 @@ from dashboard.background import found
 from dashboard.figures import compare as figures
 from dashboard.figures import matrix
 from dashboard.figures.wide import is_wide
+from dashboard.gallery import arranged
 from dashboard.kept import kept
 from dashboard.selection import View
 from dashboard.sides import Side
@@ -123,21 +124,19 @@ def in_sentences(whole: Difference, names: tuple[str, str], known: comparison.Co
 def pictures(view: View, cells: pd.DataFrame, names: tuple[str, str], known: comparison.Comparison | None) -> detail.Pair | None:
     """The difference as a matrix, one side against the other, and by target. Gives the pair that is picked."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order, text = arrange.controls()
-    everything = axes(cells, order)
-    shown = arrange.zoomed(everything)
+        settings = arrange.controls()
+    everything = axes(cells, settings["order"])
+    shown = arranged.zoomed(everything, settings["zoom"])
     picked = detail.picked(everything.rows.names, everything.columns.names, "compare")
     rows, columns = shown.rows.names, shown.columns.names
-    place = (rows.index(picked[0]), columns.index(picked[1])) if picked and picked[0] in rows and picked[1] in columns else None
     wide = is_wide(len(rows), len(columns))
     name = "difference-overview" if wide else "difference"
     how = arrange.boxes(name, shown) if wide else detail.clicks(name, lambda point: (rows[int(point["y"])], columns[int(point["x"])]))
-    components.show(figures.difference_matrix(cells, shown.rows, shown.columns, names, view.mode, gaps=shown.gaps, selected=place, found=arrange.matches(text, shown)),
+    components.show(figures.difference_matrix(cells, shown.rows, shown.columns, names, view.mode, gaps=shown.gaps, selected=shown.place(picked), found=arranged.matches(settings["find"], shown)),
                     name, f"{components.plain(names[0])} minus {components.plain(names[1])}, each source prompt (row) on each task (column), means over seeds. Blue: the first is "
                     "higher; red: the second is. " + ("Draw a box over a block to open it." if wide else "A stroke in the corner: not clear after Holm's adjustment. Crosses: not on both "
                     "sides. Click a cell for its examples."), table=cells, **how)  # fmt: skip
-    if shown != everything:
-        st.button("Whole matrix", key="whole", icon=":material/zoom_out_map:", shortcut="Shift+Backspace", on_click=arrange.whole)
+    arrange.whole_button(shown, everything)
     left, right = st.columns(2, gap="large")
     with left:
         components.show(figures.against(cells, names, view.mode, picked), "one-against-other", f"Each point is a source prompt on a task, {int(cells['difference'].notna().sum())} pairs. Above "
@@ -152,7 +151,7 @@ def pictures(view: View, cells: pd.DataFrame, names: tuple[str, str], known: com
     return picked
 
 
-def axes(cells: pd.DataFrame, order: str) -> arrange.Arranged:
+def axes(cells: pd.DataFrame, order: str) -> arranged.Arranged:
     """Rows and columns of the difference in an order."""
     tasks = list(data.library().tasks)
     found = []
@@ -161,12 +160,12 @@ def axes(cells: pd.DataFrame, order: str) -> arrange.Arranged:
         kinds = type_order(types.values())
         names = sorted(types, key=lambda name: (kinds.index(types[name]), tasks.index(name) if name in tasks else len(tasks), name))
         found.append(matrix.Axis(names, [types[name] for name in names]))
-    return arrange.ordered(figures.grids(cells, *found, "difference")[0], *found, order)
+    return arranged.ordered(figures.grids(cells, *found, "difference")[0], *found, order)
 
 
 def side_by_side(view: View, cells: pd.DataFrame, names: tuple[str, str]) -> None:
     """Both sides' scores in the same order and colours."""
-    shown = arrange.zoomed(axes(cells, st.session_state.get("order") or "type"))
+    shown = arranged.zoomed(axes(cells, st.session_state.get("order") or "type"), st.query_params.get(arrange.ZOOM, ""))
     if is_wide(len(shown.rows.names), len(shown.columns.names)):
         return
     st.subheader("Side by side")
