@@ -78,21 +78,21 @@ def type_strips(fig: go.Figure, rows: Axis, columns: Axis, mode: Mode, *, gaps: 
     ``gaps``: False where rows are not in the order of their types.
     """
     strip = {"type": "rect", "line": {"width": 0}, "layer": "above"}
+    gap, shapes = {"type": "line", "line": {"color": paper(mode), "width": 3}}, []
     for first, last, kind in _groups(rows.types):
-        fig.add_shape(
-            **strip, fillcolor=colour(kind), xref="paper", xsizemode="pixel", xanchor=0, x0=-10, x1=-5, y0=first - 0.5, y1=last - 0.5
-        )
+        ends = {"y0": first - 0.5, "y1": last - 0.5}
+        shapes.append({**strip, **ends, "fillcolor": colour(kind), "xref": "paper", "xsizemode": "pixel", "xanchor": 0, "x0": -10, "x1": -5})
         wide = bool(first) and kind in BASELINES and rows.types[first - 1] not in BASELINES
         if first and (gaps or wide):
-            fig.add_shape(type="line", x0=-0.5, x1=len(columns.names) - 0.5, y0=first - 0.5, y1=first - 0.5,
-                          line={"color": paper(mode), "width": 9 if wide else 3})  # fmt: skip
+            shapes.append({**gap, "x0": -0.5, "x1": len(columns.names) - 0.5, "y0": first - 0.5, "y1": first - 0.5,
+                           "line": {"color": paper(mode), "width": 9 if wide else 3}})  # fmt: skip
     for first, last, kind in _groups(columns.types):
-        fig.add_shape(
-            **strip, fillcolor=colour(kind), yref="paper", ysizemode="pixel", yanchor=1, y0=5, y1=10, x0=first - 0.5, x1=last - 0.5
-        )
+        ends = {"x0": first - 0.5, "x1": last - 0.5}
+        shapes.append({**strip, **ends, "fillcolor": colour(kind), "yref": "paper", "ysizemode": "pixel", "yanchor": 1, "y0": 5, "y1": 10})
         if first and gaps:
-            fig.add_shape(type="line", y0=-0.5, y1=len(rows.names) - 0.5, x0=first - 0.5, x1=first - 0.5,
-                          line={"color": paper(mode), "width": 3})  # fmt: skip
+            shapes.append({**gap, "y0": -0.5, "y1": len(rows.names) - 0.5, "x0": first - 0.5, "x1": first - 0.5})
+    # At once: plotly looks at all shapes whenever one is added.
+    fig.update_layout(shapes=[*fig.layout.shapes, *shapes])
 
 
 def frame(cell: tuple[int, int], lines: Sequence[tuple[str, float]]) -> list[dict]:
@@ -194,7 +194,6 @@ def transfer_matrix(
     frames = bands(*found, values.shape) + [shape for cell in own for shape in frame(cell, [("#FFFFFF", 3.5), ("#111111", 1.5)])]
     if selected is not None:
         frames += frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)])
-    # At once: plotly looks at all shapes whenever one is added.
     fig.update_layout(shapes=[*fig.layout.shapes, *frames])
     fig.update_xaxes(tickvals=list(range(columns)), ticktext=[label(name) for name in targets.names], autotickangles=[-40, -65, -90],
                      range=[-0.5, columns - 0.5], title="target task", showgrid=False)  # fmt: skip
