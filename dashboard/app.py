@@ -30,6 +30,7 @@ st.set_page_config(page_title="Prompt transfer", page_icon=str(Path(__file__).pa
 pages = [
     st.Page(VIEWS / "overview.py", title="Overview", icon=":material/home:", default=True),
     st.Page(VIEWS / "transfer.py", title="Transfer", icon=":material/grid_on:"),
+    st.Page(VIEWS / "compare.py", title="Compare", icon=":material/compare_arrows:"),
     st.Page(VIEWS / "neurons.py", title="Neurons", icon=":material/neurology:"),
     st.Page(VIEWS / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
     st.Page(VIEWS / "prompt_space.py", title="Prompt space", icon=":material/bubble_chart:"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.theme import Mode
+from dashboard.theme import Mode, type_order
 from dashboard.view import View
 from ptlib.analysis.indicators import INDICATORS
 from ptlib.errors import RunError
@@ -67,6 +67,7 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
         trained = library.sources_for(plm_id)
         sources = st.multiselect("Prompts (source tasks)", trained, key="sources", placeholder="all tasks", bind="query-params")
         tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
+        narrowed = _filtered(library, tasks or names, sources or trained, bool(tasks), bool(sources))
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
         indicator = st.selectbox(
             "Indicator",
@@ -92,10 +93,27 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
             help="The camera in a figure's toolbar: 6.75 inches wide, SVG as vectors, PNG at 300 dots an inch.",
         )  # fmt: skip
     chosen = sorted(seeds or have)
-    picked = select(library, plm_id, tasks=tasks or names, sources=sources or trained, seeds=chosen, limit=LIMITS[limit],
+    tasks, sources = narrowed
+    picked = select(library, plm_id, tasks=tasks, sources=sources, seeds=chosen, limit=LIMITS[limit],
                     insertion=None if way == AS_TRAINED else way, dtype=dtype)  # fmt: skip
-    return View(plm, tasks or names, sources or trained, chosen, LIMITS[limit], indicator,
+    return View(plm, tasks, sources, chosen, LIMITS[limit], indicator,
                 [layer - 1 for layer in layers] or None, picked, mode(), published)  # fmt: skip
+
+
+def _filtered(library: Library, tasks: list[str], sources: list[str], by_hand: bool, sources_by_hand: bool) -> tuple[list[str], list[str]]:
+    """Targets and sources that the filters leave: of types of task, and source tasks with a text in their name. What was picked by
+    hand stays; a filter that would leave nothing is left out, and says so."""
+    types = {name: task.type for name, task in library.tasks.items()}
+    there = type_order(types.get(name, "other") for name in [*tasks, *sources])
+    kinds = st.multiselect("Types of task", there, key="types", placeholder="all types", bind="query-params") if len(there) > 1 else []
+    text = st.text_input("Prompts with", key="name", placeholder="part of a name", bind="query-params").strip().casefold()
+    found = []
+    for names, hand, word in ((tasks, by_hand, ""), (sources, sources_by_hand, text)):
+        left = [name for name in names if hand or ((not kinds or types.get(name, "other") in kinds) and word in name.casefold())]
+        found.append(left or names)
+        if not left:
+            st.caption("No prompt or task is left by the filter: all are shown.")
+    return found[0], found[1]
 
 
 def _precision(plm: PlmInfo, tests: list[Tested], published: bool) -> str:

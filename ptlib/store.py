@@ -168,13 +168,28 @@ class Store:
         found = {**row, "tensor": self.put_arrays(arrays), "created": time.time()}
         with self.write() as db:
             insert(db, "results", found)
-            db.execute("DELETE FROM partials WHERE key = ?", [row["key"]])
+            old = drop_partial(db, str(row["key"]))
+        self.forget(old)
 
     def put_partial(self, row: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
-        """Keeps a cell that has seen a part of its examples; a finished result takes its place."""
+        """Keeps a cell that has seen a part of its examples, or a training's last checkpoint; a finished result takes its place."""
         found = {**row, "tensor": self.put_arrays(arrays), "created": time.time()}
         with self.write() as db:
+            old = drop_partial(db, str(row["key"]))
             insert(db, "partials", found)
+        self.forget(old)
+
+    def forget(self, tensor: str | None) -> None:
+        """Removes a file of arrays that no row names any more: checkpoints would fill the disk."""
+        if tensor is None:
+            return
+        with self.write() as db:
+            named = any(
+                db.execute(f"SELECT 1 FROM {table} WHERE tensor = ? LIMIT 1", [tensor]).fetchone() for table in ("results", "partials")
+            )
+            if not named:
+                with suppress(OSError):
+                    self._tensor(tensor).unlink(missing_ok=True)
 
     def partials(self, keys: Sequence[str]) -> pd.DataFrame:
         """Rows of cells that have seen a part of their examples, indexed by key; ``reason`` is empty where the cell was
@@ -289,6 +304,12 @@ def _migrate(db: sqlite3.Connection, version: int) -> None:
         db.execute(statement)
     if version < SCHEMA_VERSION:
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def drop_partial(db: sqlite3.Connection, key: str) -> str | None:
+    """Deletes a cell's partial row; gives the name of its file, to be forgotten once that is committed."""
+    row = db.execute("DELETE FROM partials WHERE key = ? RETURNING tensor", [key]).fetchone()
+    return None if row is None else row[0]
 
 
 def insert(db: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:

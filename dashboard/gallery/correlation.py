@@ -12,6 +12,7 @@ from dashboard.figures import correlation as figures
 from dashboard.gallery.drawn import Drawn, Figure, Settings
 from dashboard.gallery.overview import evaluated
 from dashboard.gallery.source import Source
+from dashboard.gallery.transfer import pair_of
 from dashboard.view import View
 from dashboard.words import count, p_value
 from ptlib.analysis import correlation, statistics
@@ -110,12 +111,13 @@ def scatter(source: Source, view: View, settings: Settings) -> Drawn:
     which, label = settings["pairs"], INDICATORS[view.indicator].label
     pairs, shown, thinned = _pairs(source, view, study, which)
     chosen = None if view.layers is None else tuple(view.layers)
-    fig = source.of_study(view, ("scatter", view.indicator, chosen, which, view.mode),
-                          lambda _: figures.scatter(shown, f"{label} of source and target prompt", "transfer score", view.mode))  # fmt: skip
+    pair = pair_of(settings["cell"])
+    fig = source.of_study(view, ("scatter", view.indicator, chosen, which, view.mode, pair),
+                          lambda _: figures.scatter(shown, f"{label} of source and target prompt", "transfer score", view.mode, pair))  # fmt: skip
     return Drawn(
         fig,
         f"Each point is a source prompt on another task, {len(pairs)} pairs{thinned}. Colour and symbol: type of the target; filled: same type as "
-        f"the source. {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out.", pairs,
+        f"the source. {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out.", pairs, hint="Click a point for its pair.",
     )  # fmt: skip
 
 
@@ -146,18 +148,19 @@ def by_target(source: Source, view: View, settings: Settings) -> Drawn:
     which, label, limits = settings["pairs"], INDICATORS[view.indicator].label, limits_of(study, settings["pairs"])
     _, shown, _ = _pairs(source, view, study, which)
     similarity, chosen = similarities_of(source, view)[view.indicator], None if view.layers is None else tuple(view.layers)
-    rho, fig = source.of_study(view, ("panels", view.indicator, chosen, which, view.mode),
-                               lambda study: panels_of(view, study, similarity, shown, label, limits))  # fmt: skip
+    pair = pair_of(settings["cell"])
+    rho, fig = source.of_study(view, ("panels", view.indicator, chosen, which, view.mode, pair),
+                               lambda study: panels_of(view, study, similarity, shown, label, limits, pair))  # fmt: skip
     return Drawn(
         fig,
         "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
         f"correlation, mean over {count(len(study.seeds), 'seed')}; undefined where all sources score alike.",
-        pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}),
+        pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}), hint="Click a point for its pair.",
     )  # fmt: skip
 
 
 def panels_of(
-    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict
+    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict, pair: tuple[str, str]
 ) -> tuple[pd.Series, go.Figure]:
     """Each target's correlation, and the panels."""
     values = correlation.per_target(study.transfer, similarity, **limits)
@@ -166,7 +169,7 @@ def panels_of(
             [float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in values.T],
             index=study.tasks,
         )
-    return rho, figures.panels(pairs, rho, label, "transfer score", view.mode)
+    return rho, figures.panels(pairs, rho, label, "transfer score", view.mode, selected=pair)
 
 
 def by_layer(source: Source, view: View, settings: Settings) -> Drawn | None:
@@ -195,8 +198,8 @@ def overlap_of(study: Study, layers: list[int] | None = None) -> np.ndarray:
 
 
 FIGURES = {
-    "overlap-performance": Figure("Similarity against transfer", scatter, {"pairs": PAIRS[0]}, BOTH),
+    "overlap-performance": Figure("Similarity against transfer", scatter, {"pairs": PAIRS[0], "cell": ""}, BOTH),
     "indicators": Figure("Indicators", indicators, {"pairs": PAIRS[0]}, BOTH),
-    "by-target": Figure("Similarity against transfer by target", by_target, {"pairs": PAIRS[0]}, BOTH),
+    "by-target": Figure("Similarity against transfer by target", by_target, {"pairs": PAIRS[0], "cell": ""}, BOTH),
     "by-layer": Figure("Correlation by layer", by_layer, {"pairs": PAIRS[0]}, BOTH),
 }

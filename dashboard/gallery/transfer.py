@@ -7,6 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures import matrix
+from dashboard.figures.wide import is_wide, overview
+from dashboard.gallery import arranged
+from dashboard.gallery.arranged import Arranged
 from dashboard.gallery.drawn import Drawn, Figure, Settings
 from dashboard.gallery.overview import evaluated
 from dashboard.gallery.source import Source
@@ -107,53 +110,73 @@ def spread_of(view: View, relatively: bool) -> str:
 
 
 def figure_of(
-    view: View, table: pd.DataFrame, relatively: bool, rows: list[str], targets: matrix.Axis, types: list[str],
-    picked: tuple[int, int] | None, spread: str,
+    view: View, table: pd.DataFrame, relatively: bool, shown: Arranged, picked: tuple[int, int] | None, spread: str, found: tuple,
 ) -> go.Figure:  # fmt: skip
-    """The transfer matrix."""
-    cells = Cells(rows_of(view, table), rows, targets.names)
+    """The transfer matrix, or its overview."""
+    rows, targets = shown.rows, shown.columns
+    cells = Cells(rows_of(view, table), rows.names, targets.names)
     column, interval = "relative" if relatively else "value", len(view.seeds) == 1 and not relatively
     metrics_there = table["metric"].dropna().unique()
-    own = [(rows.index(name), targets.names.index(name)) for name in targets.names if name in rows]
-    return matrix.transfer_matrix(
-        cells.grid(column, "mean"), matrix.Axis(rows, types), targets, low=cells.grid("ci_low" if interval else column, "min"),
-        high=cells.grid("ci_high" if interval else column, "max"), count=cells.grid("n", "min"), own=own, relative=relatively, mode=view.mode,
-        selected=picked, spread=spread, early=None if view.published else cells.early(),
-        metric=str(metrics_there[0]).replace("_", " ") if len(metrics_there) == 1 else "score",
-    )  # fmt: skip
+    told = {"low": cells.grid("ci_low" if interval else column, "min"), "high": cells.grid("ci_high" if interval else column, "max"),
+            "count": cells.grid("n", "min"), "relative": relatively, "mode": view.mode, "selected": picked, "spread": spread, "found": found,
+            "metric": str(metrics_there[0]).replace("_", " ") if len(metrics_there) == 1 else "score"}  # fmt: skip
+    values = cells.grid(column, "mean")
+    if is_wide(*values.shape):
+        return overview(values, rows, targets, **told)
+    own = [(rows.names.index(name), targets.names.index(name)) for name in targets.names if name in rows.names]
+    early = None if view.published else cells.early()
+    return matrix.transfer_matrix(values, rows, targets, own=own, early=early, gaps=shown.gaps, **told)
 
 
-def place_of(cell: str, rows: list[str], columns: list[str]) -> tuple[int, int] | None:
-    """Row and column of "row~column", where both are there."""
+def order_of(view: View, table: pd.DataFrame, relatively: bool, order: str, axes: tuple[list[str], matrix.Axis, list[str]]) -> Arranged:
+    """Rows and columns of the matrix in an order."""
+    rows, targets, types = axes
+    values = Cells(rows_of(view, table), rows, targets.names).grid("relative" if relatively else "value", "mean")
+    return arranged.ordered(values, matrix.Axis(rows, types), targets, order)
+
+
+def arranged_of(source: Source, view: View, settings: Settings) -> tuple[Arranged, Arranged]:
+    """The whole matrix in its order, and the block of it that is drawn."""
+    relatively, order = settings["show"] == RELATIVE, settings["order"]
+    axes = axes_of(source, view, source.scores(view))
+    everything = source.derived(view, ("order", order, relatively), lambda table: order_of(view, table, relatively, order, axes))
+    return everything, arranged.zoomed(everything, settings["zoom"])
+
+
+def pair_of(cell: str) -> tuple[str, str]:
+    """The two names of "row~column"."""
     row, _, column = cell.partition("~")
-    return (rows.index(row), columns.index(column)) if row in rows and column in columns else None
+    return row, column
 
 
 def transfer_matrix(source: Source, view: View, settings: Settings) -> Drawn:
-    """The transfer matrix, of scores or relative performance; one cell may be framed."""
+    """The transfer matrix, of scores or relative performance, or where its cells would be too small an overview; one cell may be framed."""
     table = source.scores(view)
     relatively = settings["show"] == RELATIVE
     if settings["show"] not in (SCORE, RELATIVE):
         raise RunError(
             "the matrix cannot show this", where="transfer-matrix: show", found=repr(settings["show"]), expected=f"{SCORE} or {RELATIVE}"
         )
-    rows, targets, types = axes_of(source, view, table)
-    picked, spread = place_of(settings["cell"], rows, targets.names), spread_of(view, relatively)
-    fig = source.derived(view, ("transfer figure", relatively, view.mode, picked, tuple(view.seeds)),
-                         lambda table: figure_of(view, table, relatively, rows, targets, types, picked, spread))  # fmt: skip
+    _, shown = arranged_of(source, view, settings)
+    picked, found, spread = shown.place(pair_of(settings["cell"])), arranged.matches(settings["find"], shown), spread_of(view, relatively)
+    key = (relatively, tuple(shown.rows.names), tuple(shown.columns.names), tuple(view.seeds))
+    fig = source.derived(view, ("transfer figure", *key, view.mode, picked, found, shown.gaps),
+                         lambda table: figure_of(view, table, relatively, shown, picked, spread, found))  # fmt: skip
     measure = "Score over the score of the target's own prompt of the same seed" if relatively else "Score"
+    wide = is_wide(len(shown.rows.names), len(shown.columns.names))
     return Drawn(
         fig,
         f"{measure} of each source prompt (row) on each task (column), {view.n}, mean over prompt seeds {', '.join(map(str, view.seeds))}. "
-        "Framed: a task's own prompt. Crosses: not computed yet. Strips show the type of task.",
-        table, means_in_words(table, relatively), source.derived(view, ("transfer sheet", relatively, tuple(view.seeds)),
-                                                                 lambda table: sheet_of(view, table, relatively, rows, targets)),
-        spread, f"On hover the {spread}. Click a cell for details.",
+        + ("Grey: not computed yet. " if wide else "Framed: a task's own prompt. Crosses: not computed yet. ") + "Strips show the type of task."
+        + (f" Outlined: {count(len(found[0]), 'row')} and {count(len(found[1]), 'column')} with “{settings['find'].strip()}”." if any(found) else ""),
+        table, means_in_words(table, relatively), source.derived(view, ("transfer sheet", *key), lambda table: sheet_of(view, table, relatively, shown)),
+        spread, f"On hover the {spread}. " + ("Draw a box over a block to open it." if wide else "Click a cell for details."),
     )  # fmt: skip
 
 
-def sheet_of(view: View, table: pd.DataFrame, relatively: bool, rows: list[str], targets: matrix.Axis) -> pd.DataFrame:
+def sheet_of(view: View, table: pd.DataFrame, relatively: bool, shown: Arranged) -> pd.DataFrame:
     """The matrix as a table: one row a source, one column a target, each cell with its spread and n."""
+    rows, targets = shown.rows.names, shown.columns
     cells = Cells(rows_of(view, table), rows, targets.names)
     column, interval = "relative" if relatively else "value", len(view.seeds) == 1 and not relatively
     values, n = cells.grid(column, "mean"), cells.grid("n", "min")
@@ -198,7 +221,9 @@ def type_blocks(source: Source, view: View, settings: Settings) -> Drawn:
     """Mean relative performance by type of source and of target."""
     study = evaluated(source, view)
     types, values = source.of_study(view, "types", lambda study: relative.type_blocks(study.transfer, study.types, type_order(study.types)))
-    return Drawn(matrix.type_blocks(values, types, view.mode),
+    kinds, pair = dict(zip(study.tasks, study.types, strict=True)), pair_of(settings["cell"])
+    block = tuple(types.index(kinds[name]) for name in pair) if all(name in kinds for name in pair) else None
+    return Drawn(matrix.type_blocks(values, types, view.mode, block),
                  f"Mean relative performance by type of source (row) and target (column), own prompts left out; "
                  f"{len(study.tasks)} tasks, {count(len(study.seeds), 'seed')}. It need not be symmetric.",
                  pd.DataFrame(values, index=types, columns=types).reset_index(names="source type"))  # fmt: skip
@@ -231,8 +256,8 @@ def confusion(source: Source, view: View, settings: Settings) -> Drawn:
 
 
 FIGURES = {
-    "transfer-matrix": Figure("Transfer matrix", transfer_matrix, {"show": SCORE, "cell": ""}),
+    "transfer-matrix": Figure("Transfer matrix", transfer_matrix, {"show": SCORE, "cell": "", **arranged.SETTINGS}),
     "measured-published": Figure("Measured minus published scores", measured_published),
-    "type-blocks": Figure("Relative performance by type of task", type_blocks),
+    "type-blocks": Figure("Relative performance by type of task", type_blocks, {"cell": ""}),
     "confusion": Figure("Confusion matrix", confusion, {"cell": ""}),
 }

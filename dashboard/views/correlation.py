@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, detail
 from dashboard.gallery import Drawn
 from dashboard.gallery.correlation import FEWEST_TASKS, PAIRS
 from dashboard.selection import View
@@ -38,16 +38,21 @@ def findings(view: View) -> None:
         return
     which = st.segmented_control("Pairs", PAIRS, default="all", key="pairs", bind="query-params", required=True,
                                  help="Without pairs of one type, the type itself can no longer explain the correlation. A prompt on its own task is left out unless asked for.")  # fmt: skip
+    picked = detail.picked(study.tasks, study.tasks, "correlation")
     settings = {"pairs": which}
+    with_pair = {**settings, "cell": detail.told(picked)}
     table = components.draw("indicators", view, settings)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        components.figure("overlap-performance", view, settings)
+        components.figure("overlap-performance", view, with_pair, **detail.clicks("overlap-performance", detail.named))
     with right:
         if table is not None:
             all_indicators(view, table, settings)
+    if picked:
+        detail.header(picked, study.tasks, study.tasks)
+        detail.panel(view, *picked)
     st.subheader("By target")
-    components.figure("by-target", view, settings)
+    components.figure("by-target", view, with_pair, **detail.clicks("by-target", detail.named))
     if view.indicator == "ON":
         st.subheader("By layer")
         components.figure("by-layer", view, settings)

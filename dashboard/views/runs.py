@@ -76,7 +76,7 @@ def failures(item: progress.Progress) -> None:
     """A line for each cell that failed."""
     errors = progress.errors(data.store(), item.run_id).head(ERRORS)
     cells = [Cell.from_spec(text) for text in errors.spec]
-    st.dataframe(pd.DataFrame({"prompt": [cell.prompt_name or "no prompt" for cell in cells], "task": [cell.task or "stimulation" for cell in cells],
+    st.dataframe(pd.DataFrame({"prompt": [cell.prompt_name or "no prompt" for cell in cells], "task": [cell.task or cell.kind for cell in cells],
                                "attempts": errors.attempts, "error": errors.error}), hide_index=True, width="stretch")  # fmt: skip
 
 

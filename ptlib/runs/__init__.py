@@ -1,5 +1,5 @@
 """Plan, execute, store. Progress, cancel and errors live in the store, so every tab and process sees the same runs."""
 
-from ptlib.runs.plan import Cell, Selection, check_seeds, plan, score_cells, select, stimulation_cells, until_clear
+from ptlib.runs.plan import Cell, Selection, check_seeds, plan, score_cells, select, settings_of, stimulation_cells, until_clear
 
-__all__ = ["Cell", "Selection", "check_seeds", "plan", "score_cells", "select", "stimulation_cells", "until_clear"]
+__all__ = ["Cell", "Selection", "check_seeds", "plan", "score_cells", "select", "settings_of", "stimulation_cells", "until_clear"]

@@ -20,7 +20,7 @@ import psutil
 
 from ptlib.errors import PtlibError, RunError
 from ptlib.library import Library
-from ptlib.runs import precision
+from ptlib.runs import kinds, precision
 from ptlib.runs.parcel import Batch, Parcel, place_of
 from ptlib.runs.plan import Cell
 
@@ -83,12 +83,20 @@ class Evaluator:
             begin(cell)
             started = time.perf_counter()
             try:
-                found = self._stimulate(plm, cell) if cell.kind == "stimulation" else self._score(plm, cell, batch, should_stop)
+                for found in self._work(plm, cell, batch, should_stop):
+                    yield replace(found, seconds=time.perf_counter() - started)
             except Stopped:
                 return
             except Exception as error:
-                found = self.failure(cell, error)
-            yield replace(found, seconds=time.perf_counter() - started)
+                yield replace(self.failure(cell, error), seconds=time.perf_counter() - started)
+
+    def _work(self, plm: Any, cell: Cell, batch: Batch, should_stop: Callable[[], bool]) -> Iterator[Parcel]:
+        if cell.kind == "score":
+            yield self._score(plm, cell, batch, should_stop)
+        elif cell.kind == "stimulation":
+            yield self._stimulate(plm, cell)
+        else:
+            yield from kinds.evaluate(self, plm, cell, batch, should_stop)
 
     def failure(self, cell: Cell, error: Exception) -> Parcel:
         """Says why a cell has no result."""
@@ -259,4 +267,5 @@ def unexpected(error: BaseException) -> str:
 def words_of(cells: Sequence[Cell]) -> str:
     """What a batch is, for the eye."""
     first = cells[0]
-    return f"{'stimulations' if first.kind == 'stimulation' else first.task} on {first.plm_id}"
+    what = {"stimulation": "stimulations", "score": first.task, "masked": f"masked neurons, {first.task}"}.get(first.kind)
+    return first.words if what is None else f"{what} on {first.plm_id}"

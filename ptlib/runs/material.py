@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from ptlib.errors import PtlibError
 from ptlib.library import Library
-from ptlib.runs import queue
+from ptlib.runs import kinds, queue
 from ptlib.runs.parcel import Batch, Known, Parcel, place_of
-from ptlib.runs.plan import Cell
+from ptlib.runs.plan import ALONE, Cell
 from ptlib.store import Store, insert
 
 log = logging.getLogger("ptlib.worker")
@@ -23,8 +23,15 @@ def gather(store: Store, library: Library, cells: Sequence[Cell]) -> Batch:
         slots = {place_of(first.plm, row["device"], row["dtype"], row["width"]): row["slots"]
                  for row in db.execute("SELECT * FROM batch_slots WHERE plm = ?", [first.plm])}  # fmt: skip
         tested = tuple(row[0] for row in db.execute("SELECT DISTINCT device FROM probes WHERE plm = ?", [first.plm]))
-    scores = first.kind == "score"
-    return Batch(tuple(cells), _seen(store, cells) if scores else {}, _rivals(store, library, cells) if scores and first.until else {}, slots, tested)  # fmt: skip
+    if first.kind == "score":
+        rivals = _rivals(store, library, cells) if first.until else {}
+        return Batch(tuple(cells), _seen(store, cells), rivals, slots, tested)
+    return Batch(tuple(cells), slots=slots, tested=tested, states=_states(store, cells) if first.kind in ALONE else {})
+
+
+def _states(store: Store, cells: Sequence[Cell]) -> dict:
+    found = {cell.key: store.partial_arrays(cell.key) for cell in cells}
+    return {key: arrays for key, arrays in found.items() if arrays is not None}
 
 
 def _seen(store: Store, cells: Sequence[Cell]) -> dict[str, Known]:
@@ -57,8 +64,10 @@ def _rivals(store: Store, library: Library, cells: Sequence[Cell]) -> dict:
 def deliver(store: Store, worker: str, cell: Cell | None, parcel: Parcel) -> None:
     """Keeps what a parcel holds and says so in the queue: a result and the end of its cell are one transaction.
 
+    What a training made goes to the user's library first: a cache may be deleted, and is never the only copy of it.
+
     Raises:
-        StoreError: the cache cannot be written; then nothing was kept and the cell is still the worker's.
+        StoreError: the cache or the library cannot be written; then the cell is still the worker's.
     """
     if parcel.kind in ("slots", "probe"):
         with store.write() as db:
@@ -72,5 +81,7 @@ def deliver(store: Store, worker: str, cell: Cell | None, parcel: Parcel) -> Non
             # It was stopped early; another run may want the same cell to the end.
             queue.finish(store, [parcel.key], worker=worker, seconds=parcel.seconds, examples=parcel.row["n"], device=parcel.row["device"])  # fmt: skip
     else:
+        if cell is not None and cell.kind in ALONE:
+            kinds.keep(cell, parcel)
         row = {**parcel.row, "tensor": store.put_arrays(parcel.arrays), "created": time.time()}
         queue.finish(store, [parcel.key], seconds=parcel.seconds, examples=parcel.row.get("n"), device=parcel.row["device"], row=row)

@@ -36,12 +36,16 @@ class Batch:
     """Place (:func:`place_of`) -> most slots a batch of texts may have, where memory ran out before."""
     tested: tuple[str, ...] = ()
     """Devices on which this PLM's half precision was tested."""
+    states: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    """Cell's key -> what a training or the like had reached when it was interrupted: the arrays of its last partial parcel."""
 
     def to_bytes(self) -> bytes:
         """As a safetensors file."""
         arrays = {f"rivals/{digest}": logits for digest, logits in self.rivals.items()}
         for key, known in self.seen.items():
             arrays |= {f"rows/{key}": known.rows, f"logits/{key}": known.logits}
+        for key, state in self.states.items():
+            arrays |= {f"state/{key}/{name}": array for name, array in state.items()}
         story = {"cells": [asdict(cell) for cell in self.cells], "seconds": {key: known.seconds for key, known in self.seen.items()},
                  "slots": dict(self.slots), "tested": list(self.tested)}  # fmt: skip
         return _packed(story, arrays)
@@ -52,7 +56,12 @@ class Batch:
         story, arrays = _unpacked(data)
         seen = {key: Known(arrays[f"rows/{key}"], arrays[f"logits/{key}"], seconds) for key, seconds in story["seconds"].items()}
         rivals = {name.removeprefix("rivals/"): array for name, array in arrays.items() if name.startswith("rivals/")}
-        return cls(tuple(Cell(**cell) for cell in story["cells"]), seen, rivals, story["slots"], tuple(story["tested"]))
+        states: dict[str, dict[str, np.ndarray]] = {}
+        for name, array in arrays.items():
+            if name.startswith("state/"):
+                _, key, inner = name.split("/", 2)
+                states.setdefault(key, {})[inner] = array
+        return cls(tuple(Cell(**cell) for cell in story["cells"]), seen, rivals, story["slots"], tuple(story["tested"]), states)
 
 
 Kind = Literal["result", "partial", "failed", "slots", "probe"]
@@ -63,8 +72,8 @@ class Parcel:
     """Something that an evaluating process found."""
 
     kind: Kind
-    """"result": a finished cell. "partial": a cell's state, with a reason in its row where it was stopped early. "failed": why
-    a cell has no result. "slots", "probe": what was learned of the device."""
+    """"result": a finished cell. "partial": a cell's state, with a reason in its row where it was stopped early and none where it
+    goes on. "failed": why a cell has no result. "slots", "probe": what was learned of the device."""
     key: str = ""
     row: Mapping[str, object] = field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)

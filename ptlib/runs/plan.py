@@ -15,14 +15,16 @@ from ptlib.library import Library, PromptEntry
 from ptlib.plms.describe import PlmInfo
 from ptlib.prompts.insertion import family_insertions
 
-Kind = Literal["score", "stimulation"]
-VERSIONS: dict[str, str] = {"score": "2", "stimulation": "1"}
+Kind = Literal["score", "stimulation", "masked", "training", "projector"]
+VERSIONS: dict[str, str] = {"score": "2", "stimulation": "1", "masked": "1", "training": "1", "projector": "1"}
 """Versions of the evaluating code; a test holds them equal to those in ptlib.transfer and ptlib.neurons."""
+ALONE = ("training", "projector")
+"""Kinds whose cells are long: each is a batch of its own, can be resumed in its middle, and leaves something in the user's library."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One (PLM, prompt, task, settings) evaluation, or one stimulation: the unit of work, caching and resuming."""
+    """One (PLM, prompt, task, settings) evaluation, one stimulation or one training: the unit of work, caching and resuming."""
 
     kind: Kind
     plm_id: str
@@ -39,24 +41,35 @@ class Cell:
     limit: int | None = None
     until: float | None = None
     """Stop when it is clear: width of the interval that ends the cell. No part of the key, since a result is a result."""
+    settings: str = ""
+    """What else decides the result, as canonical JSON (:func:`settings_of`): which neurons are masked, how a prompt is trained.
+    Prompts and data in it are named by their digests."""
 
     @cached_property
     def key(self) -> str:
         """sha256 (hex) of contents only, so that two names of one thing share a result."""
-        return hasher(self.kind, self.plm, self.insertion, self.dtype, self.task_digest)(self.prompt)
+        return hasher(self.kind, self.plm, self.insertion, self.dtype, self.task_digest, self.settings)(self.prompt)
 
     @property
     def batch(self) -> str:
-        """Cells of one batch share a PLM and a task and are evaluated together."""
-        return f"{self.plm_id} {self.kind} {self.task} {self.split} {self.limit} {self.dtype}" + (
+        """Cells of one batch share a PLM and a task and are evaluated together; a training is alone."""
+        alone = f" {self.key[:12]}" if self.kind in ALONE else ""
+        return f"{self.plm_id} {self.kind} {self.task} {self.split} {self.limit} {self.dtype}{alone}" + (
             f" until {self.until}" if self.until else ""
         )
 
     @property
     def words(self) -> str:
         """The cell for the eye."""
-        what = f"on {self.task}" if self.kind == "score" else "stimulation"
-        return f"{self.prompt_name or 'no prompt'} {what} ({self.plm_id})"
+        prompt = self.prompt_name or "no prompt"
+        what = {"score": f"{prompt} on {self.task}", "stimulation": f"{prompt} stimulation", "masked": f"{prompt} on {self.task}, neurons masked",
+                "training": f"training for {self.task}", "projector": f"projector from {self.told.get('source', 'another PLM')}"}[self.kind]  # fmt: skip
+        return f"{what} ({self.plm_id})"
+
+    @property
+    def told(self) -> dict:
+        """The settings as a dict."""
+        return json.loads(self.settings) if self.settings else {}
 
     def spec(self) -> str:
         """The cell as JSON."""
@@ -68,7 +81,12 @@ class Cell:
         return cls(**json.loads(text))
 
 
-def hasher(kind: Kind, plm: str, insertion: str, dtype: str, task_digest: str) -> Callable[[str], str]:
+def settings_of(**settings: object) -> str:
+    """Settings as canonical JSON: the same settings are the same text, whatever their order. Values are JSON's, None left out."""
+    return json.dumps({name: value for name, value in settings.items() if value is not None}, sort_keys=True, allow_nan=False)
+
+
+def hasher(kind: Kind, plm: str, insertion: str, dtype: str, task_digest: str, settings: str = "") -> Callable[[str], str]:
     """Prompt digest -> key, of cells that share everything else."""
     story = {
         "kind": kind,
@@ -82,7 +100,9 @@ def hasher(kind: Kind, plm: str, insertion: str, dtype: str, task_digest: str) -
     if kind == "score" and dtype != "float32":
         # Doubtful answers are taken from single precision.
         story["checked"] = True
-    first, last = json.dumps(story, sort_keys=True).split('"?"')
+    if settings:
+        story["settings"] = settings
+    first, last = json.dumps(story, sort_keys=True).split('"?"', 1)
     begun = hashlib.sha256(first.encode())
     rest = f'"{last}'.encode()
 

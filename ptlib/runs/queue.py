@@ -20,7 +20,7 @@ from ptlib.errors import RunError
 from ptlib.runs import moment
 from ptlib.runs.lane import last_beat
 from ptlib.runs.plan import Cell
-from ptlib.store import Store, insert
+from ptlib.store import Store, drop_partial, insert
 
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 15
@@ -149,15 +149,17 @@ def finish(
     ``worker`` restricts it to cells that this worker holds: for cells that were stopped early and that another run may want
     to the end.
     """
+    old = None
     with store.write() as db:
         if row is not None:
             insert(db, "results", row)
-            db.execute("DELETE FROM partials WHERE key = ?", [row["key"]])
+            old = drop_partial(db, str(row["key"]))
         runs = _mark(db, [(key, seconds, examples, device) for key in keys], state, error, worker)
         if error:
             for run_id, spec in {run: spec for run, spec in runs}.items():
                 cell = Cell.from_spec(spec)
                 note(db, run_id, f"failed: {cell.words}: {error}")
+    store.forget(old)
 
 
 def _mark(db, cells: Sequence[tuple], state: str, error: str | None = None, worker: str | None = None) -> list[tuple[str, str]]:

@@ -14,15 +14,21 @@ from typing import Any
 
 from ptlib.errors import RunError
 from ptlib.library import Library
+from ptlib.plms.describe import PlmInfo
 from ptlib.plms.device import DTYPES
-from ptlib.runs.plan import Cell, Selection, check_seeds, score_cells, select, stimulation_cells, until_clear
+from ptlib.prompts.insertion import family_insertions
+from ptlib.runs.plan import VERSIONS, Cell, Selection, check_seeds, score_cells, select, settings_of, stimulation_cells, until_clear
 from ptlib.runs.queue import ENGINES
 
 NO_PROMPT = "no prompt"
 FIELDS = {"plm": str, "fingerprint": str, "prompts": list, "sources": list, "seeds": list, "baselines": bool, "tasks": list, "split": str,
           "limit": int, "dtype": str, "insertion": str, "until_clear": (bool, float), "stimulations": bool, "scores": bool}  # fmt: skip
-TOP = {"title": str, "engine": str, "priority": int, "select": list}
-WORDS = {str: "a text", list: "a list", bool: "true or false", int: "a whole number", (bool, float): "true or a width such as 0.3"}
+JOB = {"kind": str, "plm": str, "fingerprint": str, "prompt": str, "task": str, "split": str, "limit": int, "dtype": str, "insertion": str,
+       "settings": dict}  # fmt: skip
+TOP = {"title": str, "engine": str, "priority": int, "select": list, "job": list}
+WORDS = {str: "a text", list: "a list", bool: "true or false", int: "a whole number", (bool, float): "true or a width such as 0.3",
+         dict: "a table"}  # fmt: skip
+JOBS = tuple(kind for kind in VERSIONS if kind not in ("score", "stimulation"))
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,13 @@ class StudyFile:
     parts: tuple[Part, ...]
     engine: str = "local"
     priority: int = 0
+    jobs: tuple[Cell, ...] = ()
+    """Trainings and the like, one by one."""
 
     def cells(self, library: Library) -> list[Cell]:
         """All its cells, those without a result and those with one. Raises PtlibError as :func:`ptlib.runs.plan.plan`."""
-        return list({cell.key: cell for part in self.parts for cell in part.cells(library)}.values())
+        found = {cell.key: cell for part in self.parts for cell in part.cells(library)}
+        return list((found | {cell.key: cell for cell in self.jobs}).values())
 
     def to_toml(self, library: Library) -> str:
         """The file's text; prompts by their tasks and seeds where that names the same ones, one by one elsewhere."""
@@ -63,6 +72,8 @@ class StudyFile:
         lines += [f"priority = {self.priority}"] if self.priority else []
         for part in self.parts:
             lines += ["", "[[select]]", *_lines(library, part)]
+        for cell in self.jobs:
+            lines += ["", "[[job]]", *_job_lines(cell)]
         return "\n".join(lines) + "\n"
 
 
@@ -88,10 +99,11 @@ def parse(text: str, library: Library, where: str = "study") -> StudyFile:
     engine = story.get("engine", "local")
     if engine not in ENGINES:
         raise RunError("unknown engine", where=f"{where}: engine", found=repr(engine), expected=f"one of {list(ENGINES)}")
-    if not story.get("select"):
-        raise RunError("the study selects nothing", where=where, expected="at least one [[select]]", mend='For example: [[select]] and plm = "zoo-64-s1".')  # fmt: skip
-    parts = tuple(_part(entry, library, f"{where}: [[select]] {number}") for number, entry in enumerate(story["select"], 1))
-    return StudyFile(story.get("title", Path(where).stem), parts, engine, story.get("priority", 0))
+    if not story.get("select") and not story.get("job"):
+        raise RunError("the study selects nothing", where=where, expected="at least one [[select]] or [[job]]", mend='For example: [[select]] and plm = "zoo-64-s1".')  # fmt: skip
+    parts = tuple(_part(entry, library, f"{where}: [[select]] {number}") for number, entry in enumerate(story.get("select", []), 1))
+    jobs = tuple(_job(entry, library, f"{where}: [[job]] {number}") for number, entry in enumerate(story.get("job", []), 1))
+    return StudyFile(story.get("title", Path(where).stem), parts, engine, story.get("priority", 0), jobs)
 
 
 def _check(story: Any, fields: dict[str, Any], where: str) -> None:
@@ -110,8 +122,8 @@ def _check(story: Any, fields: dict[str, Any], where: str) -> None:
             )
 
 
-def _part(entry: Any, library: Library, where: str) -> Part:
-    _check(entry, FIELDS, where)
+def _common(entry: dict, library: Library, where: str) -> tuple[PlmInfo, str]:
+    """The PLM and the dtype, after a look at the fields that parts and jobs share."""
     plm = library.plm(entry.get("plm") or str(library.default_plm()))
     if not plm.fingerprint.startswith(entry.get("fingerprint", "")):
         raise RunError("the PLM's weights are others than the study's", where=f"{where}: fingerprint", found=plm.fingerprint[:12],
@@ -123,6 +135,29 @@ def _part(entry: Any, library: Library, where: str) -> Part:
         raise RunError("not a number of examples", where=f"{where}: limit", found=entry["limit"], expected="1 or more")
     if entry.get("split", "test") not in ("train", "validation", "test"):
         raise RunError("unknown split", where=f"{where}: split", found=repr(entry["split"]), expected="train, validation or test")
+    return plm, dtype
+
+
+def _job(entry: Any, library: Library, where: str) -> Cell:
+    _check(entry, JOB, where)
+    if entry.get("kind") not in JOBS:
+        raise RunError("unknown kind", where=f"{where}: kind", found=repr(entry.get("kind")), expected=f"one of {list(JOBS)}")
+    plm, dtype = _common(entry, library, where)
+    offered = family_insertions(plm.family)
+    prompt = library.prompt(entry["prompt"]) if entry.get("prompt") else None
+    insertion = entry.get("insertion") or (prompt.insertion if prompt else offered[0])
+    if insertion not in offered:
+        raise RunError("this insertion is not defined for the PLM's family", where=f"{where}: insertion", found=repr(insertion),
+                       expected=f"one of {list(offered)}")  # fmt: skip
+    task, split, limit = entry.get("task", ""), entry.get("split", "test"), entry.get("limit")
+    digest = library.task(task).for_family(plm.family).digest(split, limit) if task else ""
+    return Cell(entry["kind"], plm.id, plm.fingerprint, prompt.digest if prompt else "", prompt.name if prompt else "", insertion, dtype,
+                task, digest, split if task else "", limit, None, settings_of(**entry.get("settings", {})))  # fmt: skip
+
+
+def _part(entry: Any, library: Library, where: str) -> Part:
+    _check(entry, FIELDS, where)
+    plm, dtype = _common(entry, library, where)
     check_seeds(library, plm.id, entry.get("seeds"))
     chosen = select(library, plm.id, tasks=entry.get("tasks"), sources=entry.get("sources"), seeds=entry.get("seeds"),
                     baselines=entry.get("baselines", True), split=entry.get("split", "test"), limit=entry.get("limit"),
@@ -144,6 +179,23 @@ def _lines(library: Library, part: Part) -> list[str]:
         if value != usual:
             lines.append(f"{name} = {_text(value)}")
     return lines
+
+
+def _job_lines(cell: Cell) -> list[str]:
+    lines = [f"kind = {_text(cell.kind)}", f"plm = {_text(cell.plm_id)}", f"fingerprint = {_text(cell.plm[:12])}"]
+    usual = {"prompt": "", "task": "", "split": "test" if cell.task else "", "limit": None, "dtype": "float32"}
+    told = {"prompt": cell.prompt_name, "task": cell.task, "split": cell.split, "limit": cell.limit, "dtype": cell.dtype}
+    lines += [f"{name} = {_text(value)}" for name, value in told.items() if value != usual[name]]
+    return [*lines, f"insertion = {_text(cell.insertion)}", *([f"settings = {_inline(cell.told)}"] if cell.settings else [])]
+
+
+def _inline(value: object) -> str:
+    """JSON as TOML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_text(name)} = {_inline(one)}" for name, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return _text(value)
 
 
 def _prompts(library: Library, chosen: Selection) -> list[str]:
@@ -174,7 +226,8 @@ def of_cells(library: Library, cells: Sequence[Cell], title: str, engine: str = 
         PtlibError: a PLM, prompt or task that is not in the library any more.
     """
     rooms: dict[tuple, dict[str, list[str]]] = {}
-    for cell in cells:
+    jobs = tuple(cell for cell in cells if cell.kind in JOBS)
+    for cell in (cell for cell in cells if cell.kind not in JOBS):
         entry = library.prompt(cell.prompt_name) if cell.prompt_name else None
         own = entry is None or entry.insertion == cell.insertion
         room = (cell.plm_id, cell.split, cell.limit, cell.dtype, None if own else cell.insertion, cell.until if cell.until else False)
@@ -193,4 +246,4 @@ def of_cells(library: Library, cells: Sequence[Cell], title: str, engine: str = 
                 del stimulated[plm, dtype, insertion]
             parts.append(Part(Selection(plm, prompts, tuple(tasks), split, limit, dtype, insertion), until, stimulations=both))
     parts += [Part(Selection(plm, names, (), "test", None, dtype, insertion), scores=False) for (plm, dtype, insertion), names in stimulated.items()]  # fmt: skip
-    return StudyFile(title, tuple(parts), engine, priority)
+    return StudyFile(title, tuple(parts), engine, priority, jobs)

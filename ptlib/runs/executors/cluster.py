@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,7 @@ class Hand:
             if cell.until:
                 break
             yield Event(number, "begun", cell.key)
-            one = Batch((cell,), {cell.key: batch.seen[cell.key]} if cell.key in batch.seen else {}, {}, batch.slots, batch.tested)
-            for parcel in self._evaluator.evaluate(one, lambda: number in self._stop):
+            for parcel in self._evaluator.evaluate(replace(batch, cells=(cell,), rivals={}), lambda: number in self._stop):
                 yield Event(number, "parcel", parcel.key, parcel)
         else:
             return
