@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, links, picks
 from dashboard.figures import matrix
 from dashboard.selection import View
 from dashboard.theme import type_order
@@ -99,7 +99,7 @@ def matrix_part(view: View, table: pd.DataFrame) -> None:
     points = event.selection.points if event else []
     if points:
         row, place = int(points[0]["y"]), int(points[0]["x"])
-        wanted = f"{rows[row]}~{targets.names[place]}"
+        wanted = picks.pair(rows[row], targets.names[place])
         if st.query_params.get("cell") != wanted:
             st.query_params["cell"] = wanted
             st.rerun()
@@ -179,8 +179,9 @@ def against_published(view: View, table: pd.DataFrame) -> None:
 
 
 def _picked(rows: list[str], columns: list[str]) -> tuple[int, int] | None:
-    source, _, target = st.query_params.get("cell", "").partition("~")
-    return (rows.index(source), columns.index(target)) if source in rows and target in columns else None
+    found = picks.unpair(st.query_params.get("cell", ""), rows, columns)
+    links.answered("cell", "" if found else "not a row and a column of this matrix")
+    return found
 
 
 def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
@@ -193,7 +194,11 @@ def detail(view: View, shown: pd.DataFrame, source: str, target: str) -> None:
         st.rerun()
     cells = shown[(shown.row == source) & (shown.target == target)].sort_values("seed")
     names = list(cells.prompt)
-    chosen = st.segmented_control("Prompt", names, default=names[0], key="cell-prompt", required=True) if len(names) > 1 else names[0]
+    chosen = (
+        st.segmented_control("Prompt", names, default=names[0], key="cell-prompt", bind="query-params", required=True)
+        if len(names) > 1
+        else names[0]
+    )
     cell = cells[cells.prompt == (chosen if chosen in names else names[0])].iloc[0]
     if view.published:
         st.markdown("not published" if np.isnan(cell.value) else f"{cell.metric.replace('_', ' ')} **{cell.value:.4f}**, relative performance "

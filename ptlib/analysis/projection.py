@@ -102,7 +102,8 @@ def principal_coordinates(rows: np.ndarray, dimensions: int) -> tuple[np.ndarray
     coordinates = np.zeros((len(full), dimensions), dtype=np.float32)
     width = min(dimensions, full.shape[1])
     coordinates[:, :width] = full[:, :width]
-    return coordinates, shares[:dimensions]
+    # Points on a line, or all in one place, have fewer axes than are drawn.
+    return coordinates, np.pad(shares[:dimensions], (0, dimensions - width))
 
 
 def warm_up() -> None:
