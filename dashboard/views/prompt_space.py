@@ -12,12 +12,14 @@ from dashboard import components, data
 from dashboard.background import background, found
 from dashboard.figures import projection as figures
 from dashboard.selection import View
-from ptlib.analysis import projection
+from ptlib.analysis import projection, stability
 from ptlib.library import PromptEntry
+from ptlib.neurons.overlap import overlap
 from ptlib.plms import PlmInfo
 from ptlib.prompts import inert_rows
 
-METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+AUTO = "auto"
+METHODS = {AUTO: "auto", "pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
 OF = {"embedding": "embeddings", "direction": "directions", "stimulation": "stimulation"}
 BY = {"type": "type", "source": "task", "seed": "seed", "plm": "PLM"}
 
@@ -75,14 +77,17 @@ def controls() -> tuple[str, str, int, str, int]:
         "Method",
         list(METHODS),
         format_func=METHODS.get,
-        default="pca",
+        default=AUTO,
         key="method",
         bind="query-params",
         required=True,
+        help="Auto takes the one that suits the number of prompts, and says why.",
     )
     dimensions = three.segmented_control("Dimensions", [2, 3], default=2, key="dims", bind="query-params", required=True)
     by = four.segmented_control("Colour", list(BY), format_func=BY.get, default="type", key="by", bind="query-params", required=True)
-    seed = five.number_input("Seed", 0, 999, 0, key="projection-seed", bind="query-params", help="Of UMAP and t-SNE.")
+    seed = five.number_input(
+        "Seed", 0, 999, 0, key="projection-seed", bind="query-params", help="Of UMAP and t-SNE; more are drawn to see what depends on it."
+    )
     return of, method, dimensions, by, int(seed)
 
 
@@ -104,16 +109,12 @@ def body() -> None:
         st.info(f"A projection needs at least 4 prompts; here are {len(entries)}."
                 + (" Run the missing stimulations above." if of == "stimulation" and missing else ""))  # fmt: skip
         return
-    digest = hashlib.sha256(rows.tobytes()).hexdigest()
-    drawn = found(
-        f"space {digest} {method} {dimensions} {seed}",
-        f"{METHODS[method]}",
-        projection.project,
-        rows,
-        method,
-        dimensions,
-        seed,
-    )
+    why = ""
+    if method == AUTO:
+        method, why = projection.default_method(len(rows))
+    key = f"{hashlib.sha256(rows.tobytes()).hexdigest()} {method} {dimensions} {seed}"
+    drawn = found(f"space {key}", METHODS[method], projection.project, rows, method, dimensions, seed)
+    again = None
     if drawn is None:
         # PCA of a few hundred prompts takes milliseconds, so there is something to see meanwhile.
         coordinates, shares = projection.principal_coordinates(rows, dimensions)
@@ -121,16 +122,65 @@ def body() -> None:
     else:
         # UMAP is compiled at its first use, which takes longer than anybody waits.
         background().get("warm up", projection.warm_up)
+        again = found(f"stability {key}", "how far the points move when drawn again", stability.stability, rows, method, dimensions, seed)
     names = [entry.name for entry in entries]
     chosen = st.selectbox("Nearest to", ["nothing", *names], key="near", bind="query-params")
-    near = projection.nearest(rows, names.index(chosen)) if chosen in names else []
-    picture(view, entries, drawn, by, of, chosen if chosen in names else None, [names[row] for row, _ in near])
+    near = projection.nearest(rows, names.index(chosen), drawn.coordinates) if chosen in names else []
+    picture(view, entries, drawn, again, by, of, why, chosen if chosen in names else None, [names[one.row] for one in near])
     if near:
-        st.dataframe(pd.DataFrame({"prompt": [names[row] for row, _ in near], "type": [entries[row].type for row, _ in near],
-                                   "cosine": [round(value, 4) for _, value in near]}), hide_index=True, width="stretch")  # fmt: skip
+        neighbours(entries, rows, near, names.index(chosen), of, again)
+    if again is not None:
+        moved(entries, again)
 
 
-def picture(view: View, entries: list, drawn: projection.Projection, by: str, of: str, chosen: str | None, near: list[str]) -> None:
+def neighbours(
+    entries: list[PromptEntry], rows: np.ndarray, near: list[projection.Neighbour], index: int, of: str, again: stability.Stability | None
+) -> None:
+    """The nearest prompts in full space, how near they are, and whether the drawing keeps them."""
+    table = pd.DataFrame({"prompt": [entries[one.row].name for one in near], "type": [entries[one.row].type for one in near],
+                          "cosine": [one.cosine for one in near], "distance": [one.distance for one in near]})  # fmt: skip
+    if of == "stimulation":
+        active = rows[[index, *(one.row for one in near)]] > 0
+        table["ON"] = overlap(active[:, None, :])[0, 1:]
+    table["place in the drawing"] = [one.place for one in near]
+    if again is not None:
+        share = [stability.kept(again.drawings, index, one.row, len(near)) for one in near]
+        table["kept when drawn again"] = [f"{number} of {len(again.drawings)}" for number in share]
+    inside = sum(one.place <= len(near) for one in near)
+    st.markdown(f"**Nearest to {components.plain(entries[index].name)}**: {inside} of the {len(near)} prompts most like it are among the {len(near)} "
+                "nearest points of the drawing.")  # fmt: skip
+    st.dataframe(table.round(4), hide_index=True, width="stretch")
+    st.caption("Cosine and Euclidean distance in full space, all features. "
+               + ("ON: overlapping rate of activated neurons. " if of == "stimulation" else "")
+               + f"Kept: in how many of the drawings it is one of the {len(near)} nearest points.")  # fmt: skip
+
+
+def moved(entries: list[PromptEntry], again: stability.Stability) -> None:
+    """The prompts whose place depends most on chance."""
+    rows = again.movers()
+    with st.expander("Prompts that move most when drawn again"):
+        st.dataframe(pd.DataFrame({"prompt": [entries[row].name for row in rows], "type": [entries[row].type for row in rows],
+                                   "movement": again.movement[rows].round(3)}), hide_index=True, width="stretch")  # fmt: skip
+        st.caption("Movement: root mean square distance of a point to its mean place over the drawings, in units of the figure's spread (the root mean "
+                   "square distance of all points to their centre). Drawings are shifted, turned, mirrored and scaled as a whole before "
+                   "(ordinary Procrustes analysis).")  # fmt: skip
+
+
+def steadiness(again: stability.Stability) -> str:
+    """How far the picture can be trusted, in words."""
+    middle, low, high = np.quantile(again.movement, [0.5, 0.05, 0.95])
+    verdict = ("The picture hardly depends on chance" if middle <= stability.STEADY else "Places depend in part on chance: read groups, not places"
+               if middle < stability.LOOSE else "Places depend mostly on chance: read only which points stay together")  # fmt: skip
+    trust = again.trust[np.isfinite(again.trust)]
+    spread = f" Trustworthiness {trust.mean():.2f} ({trust.min():.2f} to {trust.max():.2f})." if len(trust) else ""
+    return (f"{verdict}. Drawn {len(again.drawings)} times ({again.over}), half of the {len(again.movement)} points move by less than {middle:.0%} of the figure's "
+            f"spread (90 % of them by {low:.0%} to {high:.0%}).{spread} Grey lines lead from the points that move most to their other places. ")  # fmt: skip
+
+
+def picture(
+    view: View, entries: list, drawn: projection.Projection, again: stability.Stability | None, by: str, of: str, why: str, chosen: str | None,
+    near: list[str],
+) -> None:  # fmt: skip
     points = pd.DataFrame({"name": [entry.name for entry in entries], "source": [entry.task or "random" for entry in entries],
                            "type": [entry.type for entry in entries], "seed": [str(entry.seed) for entry in entries],
                            "plm": [entry.plm_id for entry in entries]})  # fmt: skip
@@ -140,17 +190,25 @@ def picture(view: View, entries: list, drawn: projection.Projection, by: str, of
     if drawn.note:
         st.info(drawn.note)
     trust = f", trustworthiness {drawn.trustworthiness:.2f} ({drawn.neighbours} neighbours)" if np.isfinite(drawn.trustworthiness) else ""
+    fig = figures.space(points, by, titles, drawn.parameters + trust, view.mode, chosen, near, None if again is None else again.drawings[1:],
+                        () if again is None else again.movers())  # fmt: skip
+    table = points if again is None else points.assign(movement=again.movement)
+    components.show(fig, "prompt-space", in_words(view, by, of) + (f"Drawn by {why}. " if why else "")
+                    + (steadiness(again) if again is not None else "") + "Click a point for its nearest.",
+                    table=table, **({"on_select": clicked, "selection_mode": "points"} if "z" not in points else {}))  # fmt: skip
+
+
+def in_words(view: View, by: str, of: str) -> str:
+    """What the figure shows and how to read it."""
     whose = (
         ("every PLM of this shape" if of == "stimulation" else "every PLM of this width") if by == "plm" else components.plain(view.plm.id)
     )
-    components.show(
-        figures.space(points, by, titles, drawn.parameters + trust, view.mode, chosen, near), "prompt-space",
-        f"Prompts of {whose} by their {OF[of]}. Points that lie near each other are alike; with UMAP and t-SNE, "
-        "distances between far groups mean little. "
+    return (
+        f"Prompts of {whose} by their {OF[of]}. Points that lie near each other are alike; with UMAP and t-SNE, distances between far groups mean little. "
         + ("Directions: every prompt scaled to length 1, since norms differ widely. " if of == "direction" else "")
-        + ("Rows that never reach the PLM are left out. " if of != "stimulation" else "") + "Click a point for its nearest. Trustworthiness says how many of the neighbours drawn are neighbours in full space.",
-        table=points, **({"on_select": clicked, "selection_mode": "points"} if "z" not in points else {}),
-    )  # fmt: skip
+        + ("Rows that never reach the PLM are left out. " if of != "stimulation" else "")
+        + "Trustworthiness says how many of the neighbours drawn are neighbours in full space. "
+    )
 
 
 components.guard(body)
