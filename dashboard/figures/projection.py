@@ -118,8 +118,8 @@ def _again(fig: go.Figure, points: pd.DataFrame, again: np.ndarray, movers: Sequ
     lines = np.full((len(again), len(movers), 3, len(axes)), np.nan)
     lines[:, :, 0], lines[:, :, 1] = here, there
     part = pd.DataFrame(lines.reshape(-1, len(axes)), columns=list(axes))
-    _points(fig, part, deep, mode="lines+markers", name="drawn again", hoverinfo="skip", line={"color": faint(mode), "width": 2 if deep else 1},
-            marker={"color": faint(mode), "size": [0, 3 if deep else 5, 0] * (len(again) * len(movers)), "opacity": 1})  # fmt: skip
+    _points(fig, part, deep, mode="lines", name="drawn again", hoverinfo="skip", opacity=0.55, legendrank=2000,
+            line={"color": faint(mode), "width": 2 if deep else 1.2})  # fmt: skip
 
 
 def _rings(fig: go.Figure, points: pd.DataFrame, chosen: str | None, near: Sequence[str], deep: bool, mode: Mode) -> None:

@@ -71,23 +71,14 @@ def clicked() -> None:
 
 
 def controls() -> tuple[str, str, int, str, int]:
-    one, two, three, four, five = st.columns([3.3, 2.2, 1.2, 2.7, 1.0])
-    of = one.segmented_control("Of", list(OF), format_func=OF.get, default="embedding", key="of", bind="query-params", required=True)
-    method = two.segmented_control(
-        "Method",
-        list(METHODS),
-        format_func=METHODS.get,
-        default=AUTO,
-        key="method",
-        bind="query-params",
-        required=True,
-        help="Auto takes the one that suits the number of prompts, and says why.",
-    )
-    dimensions = three.segmented_control("Dimensions", [2, 3], default=2, key="dims", bind="query-params", required=True)
-    by = four.segmented_control("Colour", list(BY), format_func=BY.get, default="type", key="by", bind="query-params", required=True)
-    seed = five.number_input(
-        "Seed", 0, 999, 0, key="projection-seed", bind="query-params", help="Of UMAP and t-SNE; more are drawn to see what depends on it."
-    )
+    row = st.container(horizontal=True)
+    of = row.segmented_control("Of", list(OF), format_func=OF.get, default="embedding", key="of", bind="query-params", required=True)
+    method = row.segmented_control("Method", list(METHODS), format_func=METHODS.get, default=AUTO, key="method", bind="query-params", required=True,
+                                   help="Auto takes the one that suits the number of prompts, and says why.")  # fmt: skip
+    dimensions = row.segmented_control("Dimensions", [2, 3], default=2, key="dims", bind="query-params", required=True)
+    by = row.segmented_control("Colour", list(BY), format_func=BY.get, default="type", key="by", bind="query-params", required=True)
+    seed = row.number_input("Seed", 0, 999, 0, key="projection-seed", bind="query-params", width=110,
+                            help="Of UMAP and t-SNE; those that follow it are drawn as well, to see what depends on it.")  # fmt: skip
     return of, method, dimensions, by, int(seed)
 
 
@@ -122,7 +113,11 @@ def body() -> None:
     else:
         # UMAP is compiled at its first use, which takes longer than anybody waits.
         background().get("warm up", projection.warm_up)
-        again = found(f"stability {key}", "how far the points move when drawn again", stability.stability, rows, method, dimensions, seed)
+        # Rows that a run is adding to are others every second; nobody would see what is found of them.
+        if of != "stimulation" or not data.busy():
+            again = found(
+                f"stability {key}", "how far the points move when drawn again", stability.stability, rows, method, dimensions, seed
+            )
     names = [entry.name for entry in entries]
     chosen = st.selectbox("Nearest to", ["nothing", *names], key="near", bind="query-params")
     near = projection.nearest(rows, names.index(chosen), drawn.coordinates) if chosen in names else []
@@ -158,6 +153,7 @@ def neighbours(
 def moved(entries: list[PromptEntry], again: stability.Stability) -> None:
     """The prompts whose place depends most on chance."""
     rows = again.movers()
+    st.markdown(steadiness(again))
     with st.expander("Prompts that move most when drawn again"):
         st.dataframe(pd.DataFrame({"prompt": [entries[row].name for row in rows], "type": [entries[row].type for row in rows],
                                    "movement": again.movement[rows].round(3)}), hide_index=True, width="stretch")  # fmt: skip
@@ -173,8 +169,8 @@ def steadiness(again: stability.Stability) -> str:
                if middle < stability.LOOSE else "Places depend mostly on chance: read only which points stay together")  # fmt: skip
     trust = again.trust[np.isfinite(again.trust)]
     spread = f" Trustworthiness {trust.mean():.2f} ({trust.min():.2f} to {trust.max():.2f})." if len(trust) else ""
-    return (f"{verdict}. Drawn {len(again.drawings)} times ({again.over}), half of the {len(again.movement)} points move by less than {middle:.0%} of the figure's "
-            f"spread (90 % of them by {low:.0%} to {high:.0%}).{spread} Grey lines lead from the points that move most to their other places. ")  # fmt: skip
+    return (f"**{verdict}.** Drawn {len(again.drawings)} times ({again.over}), half of the {len(again.movement)} points move by less than {middle:.0%} of the figure's "
+            f"spread (90 % of them by {low:.0%} to {high:.0%}).{spread}")  # fmt: skip
 
 
 def picture(
@@ -194,7 +190,7 @@ def picture(
                         () if again is None else again.movers())  # fmt: skip
     table = points if again is None else points.assign(movement=again.movement)
     components.show(fig, "prompt-space", in_words(view, by, of) + (f"Drawn by {why}. " if why else "")
-                    + (steadiness(again) if again is not None else "") + "Click a point for its nearest.",
+                    + ("Grey lines lead from the points that move most to where they lie in other drawings. " if again is not None else "") + "Click a point for its nearest.",
                     table=table, **({"on_select": clicked, "selection_mode": "points"} if "z" not in points else {}))  # fmt: skip
 
 
