@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import components, data, selection
+from dashboard import components, data, links, selection, sharing
 from ptlib.errors import PtlibError
 
 VIEWS = Path(__file__).parent / "views"
@@ -38,11 +38,15 @@ pages = [
     st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]
 page = st.navigation(pages)
+links.arrive(page.url_path)
 try:
     log_to_cache()
     st.session_state["view"] = selection.sidebar(data.library(), data.precision_tests)
+    sharing.buttons(page)
 except PtlibError as error:
     st.title("Prompt transfer")
     st.error(components.plain(error))
     st.stop()
+above = st.container()
 page.run()
+sharing.tell(above)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard import picks
 from dashboard.gallery.arranged import ORDERS, Arranged
 
 ZOOM = "zoom"
@@ -33,7 +34,7 @@ def boxes(figure: str, arranged: Arranged) -> dict:
             ends = [
                 axis.names[at] for axis, side in zip(arranged[:2], ("y", "x"), strict=True) for at in span(found[0][side], len(axis.names))
             ]
-            st.query_params[ZOOM] = "~".join(ends)
+            st.query_params[ZOOM] = picks.joined(*ends)
 
     return {"on_select": drawn, "selection_mode": "box"}
 

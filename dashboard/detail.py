@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, links, picks
 from dashboard.gallery.transfer import cells_of
 from dashboard.selection import View
 from ptlib.analysis.indicators import INDICATORS
@@ -19,7 +19,7 @@ from ptlib.runs.study import Study
 from ptlib.tasks import Task, metrics
 
 NAME = "cell"
-"""In the address: source~target."""
+"""In the address: source~target, see :func:`dashboard.picks.joined`."""
 NEIGHBOURS = 5
 WHY = {"narrow": "its interval is narrow enough", "below random": "it is certainly below the random prompts",
        "best source": "its prompt is the best source for this task"}  # fmt: skip
@@ -32,18 +32,19 @@ def picked(rows: Sequence[str], targets: Sequence[str], page: str) -> Pair | Non
     if NAME not in st.query_params and st.session_state.get("pair-page") != page and st.session_state.get("pair"):
         st.query_params[NAME] = st.session_state["pair"]
     st.session_state["pair-page"], st.session_state["pair"] = page, st.query_params.get(NAME)
-    source, _, target = st.query_params.get(NAME, "").partition("~")
-    return (source, target) if source in rows and target in targets else None
+    found = picks.unjoined(st.query_params.get(NAME, ""), rows, targets)
+    links.answered(NAME, "" if found else "not a row and a column of this page")
+    return (rows[found[0]], targets[found[1]]) if found else None
 
 
 def told(pair: Pair | None) -> str:
     """A pair as figures' settings name it."""
-    return "~".join(pair) if pair else ""
+    return picks.joined(*pair) if pair else ""
 
 
 def pick(source: str, target: str) -> None:
     """Puts a pair into the address."""
-    st.query_params[NAME] = f"{source}~{target}"
+    st.query_params[NAME] = picks.joined(source, target)
 
 
 def close() -> None:
@@ -110,7 +111,7 @@ def panel(view: View, source: str, target: str) -> None:
         return
     names = list(cells.prompt)
     chosen = (
-        st.segmented_control("Prompt", names, default=names[0], key=f"cell-prompt-{source}-{target}", required=True)
+        st.segmented_control("Prompt", names, default=names[0], key="cell-prompt", bind="query-params", required=True)
         if len(names) > 1
         else names[0]
     )
@@ -174,7 +175,7 @@ def classes(view: View, task: Task, arrays: dict[str, np.ndarray], own: pd.DataF
     labels, answers = arrays["labels"].astype(int), arrays["predictions"].astype(int)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        components.figure("confusion", view, {"cell": f"{cell.prompt}~{cell.target}"})
+        components.figure("confusion", view, {"cell": told((cell.prompt, cell.target))})
     with right:
         against_own(view, task, labels, answers, own, cell, arrays.get("rows"))
 

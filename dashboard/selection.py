@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from dashboard import links
 from dashboard.theme import Mode, type_order
 from dashboard.view import View
 from ptlib.analysis.indicators import INDICATORS
@@ -22,6 +23,8 @@ ALL = "all"
 AS_TRAINED = "as trained"
 IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
+ROOM = {"sources": 820, "tasks": 220, "seeds": 130, "layers": 130}
+"""Characters of the address: 200 sources and 50 tasks fit as hashes, and with everything else a link stays under 2 kB."""
 
 
 def mode() -> Mode:
@@ -50,13 +53,14 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
         plm_id = st.selectbox("PLM", ids, index=ids.index(library.default_plm()), key="plm", bind="query-params")
         plm = library.plms[plm_id]
         have = sorted({entry.seed for entry in library.prompts(plm_id, ("trained",)) if entry.seed is not None})
-        seeds = st.pills(
+        seeds = links.several(
+            st.pills,
             "Prompt seeds",
             have,
+            "seeds",
+            ROOM["seeds"],
             selection_mode="multi",
             default=have,
-            key="seeds",
-            bind="query-params",
             help="Every prompt was trained from several random starts. Matrices show the mean over the seeds picked.",
         )
         published = _published(library, plm)
@@ -65,8 +69,8 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
         if absent:
             st.caption(f"No data here for {len(absent)} tasks; fetch with `./run.sh ptlib tasks fetch {absent[0]}`.")
         trained = library.sources_for(plm_id)
-        sources = st.multiselect("Prompts (source tasks)", trained, key="sources", placeholder="all tasks", bind="query-params")
-        tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
+        sources = links.several(st.multiselect, "Prompts (source tasks)", trained, "sources", ROOM["sources"], placeholder="all tasks")
+        tasks = links.several(st.multiselect, "Tasks (targets)", names, "tasks", ROOM["tasks"], placeholder="all tasks")
         narrowed = _filtered(library, tasks or names, sources or trained, bool(tasks), bool(sources))
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
         indicator = st.selectbox(
@@ -77,12 +81,8 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
             format_func=lambda name: INDICATORS[name].label,
             help="Similarity of two prompts that might predict transfer.",
         )
-        layers = st.multiselect(
-            "Layers (for ON)",
-            list(range(1, plm.layers + 1)),
-            key="layers",
-            placeholder="all layers",
-            bind="query-params",
+        layers = links.several(
+            st.multiselect, "Layers (for ON)", list(range(1, plm.layers + 1)), "layers", ROOM["layers"], placeholder="all layers"
         )
         ways = family_insertions(plm.family)
         way = st.selectbox("Insertion", [AS_TRAINED, *ways], key="insertion", bind="query-params", disabled=published,
@@ -128,8 +128,10 @@ def _precision(plm: PlmInfo, tests: list[Tested], published: bool) -> str:
 
 def _published(library: Library, plm: PlmInfo) -> bool:
     if not has_scores(library, plm.id):
+        links.answered("results", "this PLM has measured ones alone")
         return False
     if not plm.here:
+        links.answered("results", "this PLM has published ones alone")
         return True
     first = "measured" if library.tasks_for(plm.id) else "published"
     return st.segmented_control("Results", ["measured", "published"], default=first, key="results", bind="query-params", required=True,

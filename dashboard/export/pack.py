@@ -23,7 +23,7 @@ from ptlib.store import Store
 FIGURES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("own-against-baselines", {}), ("type-effect", {}), ("transfer-matrix", {}), ("transfer-matrix", {"show": "relative performance"}),
     ("measured-published", {}), ("type-blocks", {}), ("neurons-overview", {}), ("on-matrix", {}), ("overlap-performance", {}), ("indicators", {}),
-    ("by-target", {}), ("by-layer", {}), ("prompt-space", {}), ("prompt-space", {"method": "umap"}), ("prompt-space", {"of": "stimulation"}),
+    ("by-target", {}), ("by-layer", {}), ("prompt-space", {"method": "pca"}), ("prompt-space", {"method": "umap"}), ("prompt-space", {"of": "stimulation"}),
 )  # fmt: skip
 """What a pack holds: name in the gallery, and settings."""
 STILL = (1980, 1, 1, 0, 0, 0)

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dashboard import picks
 from dashboard.figures.matrix import BASELINES, Axis
 from ptlib.analysis.order import leaf_order
 from ptlib.errors import RunError
 
 ORDERS = ("type", "clustering", "name")
 SETTINGS = {"order": ORDERS[0], "find": "", "zoom": ""}
-"""What a figure that is arranged takes beside its own settings. zoom: first and last row, first and last column, joined by "~"."""
+"""What a figure that is arranged takes beside its own settings. zoom: first and last row, first and last column, as
+:func:`dashboard.picks.joined` writes them."""
 
 
 class Arranged(NamedTuple):
@@ -67,13 +69,9 @@ def matches(text: str, arranged: Arranged) -> tuple[tuple[int, ...], tuple[int, 
 
 def zoomed(arranged: Arranged, zoom: str) -> Arranged:
     """The block that a setting names; all of it where it names none that is here."""
-    names = zoom.split("~")
-    if len(names) != 4:
+    rows, columns, _ = arranged
+    places = picks.unjoined(zoom, rows.names, rows.names, columns.names, columns.names)
+    if places is None:
         return arranged
-    spans = []
-    for axis, ends in zip(arranged[:2], (names[:2], names[2:]), strict=True):
-        if any(end not in axis.names for end in ends):
-            return arranged
-        places = sorted(list(axis.names).index(end) for end in ends)
-        spans.append(_taken(axis, range(places[0], places[1] + 1)))
+    spans = [_taken(axis, range(min(ends), max(ends) + 1)) for axis, ends in ((rows, places[:2]), (columns, places[2:]))]
     return arranged._replace(rows=spans[0], columns=spans[1])

@@ -111,7 +111,7 @@ def scatter(source: Source, view: View, settings: Settings) -> Drawn:
     which, label = settings["pairs"], INDICATORS[view.indicator].label
     pairs, shown, thinned = _pairs(source, view, study, which)
     chosen = None if view.layers is None else tuple(view.layers)
-    pair = pair_of(settings["cell"])
+    pair = pair_of(settings["cell"], study.tasks, study.tasks)
     fig = source.of_study(view, ("scatter", view.indicator, chosen, which, view.mode, pair),
                           lambda _: figures.scatter(shown, f"{label} of source and target prompt", "transfer score", view.mode, pair))  # fmt: skip
     return Drawn(
@@ -148,7 +148,7 @@ def by_target(source: Source, view: View, settings: Settings) -> Drawn:
     which, label, limits = settings["pairs"], INDICATORS[view.indicator].label, limits_of(study, settings["pairs"])
     _, shown, _ = _pairs(source, view, study, which)
     similarity, chosen = similarities_of(source, view)[view.indicator], None if view.layers is None else tuple(view.layers)
-    pair = pair_of(settings["cell"])
+    pair = pair_of(settings["cell"], study.tasks, study.tasks)
     rho, fig = source.of_study(view, ("panels", view.indicator, chosen, which, view.mode, pair),
                                lambda study: panels_of(view, study, similarity, shown, label, limits, pair))  # fmt: skip
     return Drawn(
@@ -160,7 +160,7 @@ def by_target(source: Source, view: View, settings: Settings) -> Drawn:
 
 
 def panels_of(
-    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict, pair: tuple[str, str]
+    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict, pair: tuple[str, str] | None
 ) -> tuple[pd.Series, go.Figure]:
     """Each target's correlation, and the panels."""
     values = correlation.per_target(study.transfer, similarity, **limits)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard import picks
 from dashboard.figures import matrix
 from dashboard.figures.wide import is_wide, overview
 from dashboard.gallery import arranged
@@ -143,10 +146,10 @@ def arranged_of(source: Source, view: View, settings: Settings) -> tuple[Arrange
     return everything, arranged.zoomed(everything, settings["zoom"])
 
 
-def pair_of(cell: str) -> tuple[str, str]:
-    """The two names of "row~column"."""
-    row, _, column = cell.partition("~")
-    return row, column
+def pair_of(cell: str, rows: Sequence[str], columns: Sequence[str]) -> tuple[str, str] | None:
+    """The names of the row and column that a setting names (:func:`dashboard.picks.joined`), if they are there."""
+    found = picks.unjoined(cell, rows, columns)
+    return None if found is None else (rows[found[0]], columns[found[1]])
 
 
 def transfer_matrix(source: Source, view: View, settings: Settings) -> Drawn:
@@ -158,7 +161,8 @@ def transfer_matrix(source: Source, view: View, settings: Settings) -> Drawn:
             "the matrix cannot show this", where="transfer-matrix: show", found=repr(settings["show"]), expected=f"{SCORE} or {RELATIVE}"
         )
     _, shown = arranged_of(source, view, settings)
-    picked, found, spread = shown.place(pair_of(settings["cell"])), arranged.matches(settings["find"], shown), spread_of(view, relatively)
+    picked = picks.unjoined(settings["cell"], shown.rows.names, shown.columns.names)
+    found, spread = arranged.matches(settings["find"], shown), spread_of(view, relatively)
     key = (relatively, tuple(shown.rows.names), tuple(shown.columns.names), tuple(view.seeds))
     fig = source.derived(view, ("transfer figure", *key, view.mode, picked, found, shown.gaps),
                          lambda table: figure_of(view, table, relatively, shown, picked, spread, found))  # fmt: skip
@@ -221,8 +225,8 @@ def type_blocks(source: Source, view: View, settings: Settings) -> Drawn:
     """Mean relative performance by type of source and of target."""
     study = evaluated(source, view)
     types, values = source.of_study(view, "types", lambda study: relative.type_blocks(study.transfer, study.types, type_order(study.types)))
-    kinds, pair = dict(zip(study.tasks, study.types, strict=True)), pair_of(settings["cell"])
-    block = tuple(types.index(kinds[name]) for name in pair) if all(name in kinds for name in pair) else None
+    pair = picks.unjoined(settings["cell"], study.tasks, study.tasks)
+    block = tuple(types.index(study.types[at]) for at in pair) if pair else None
     return Drawn(matrix.type_blocks(values, types, view.mode, block),
                  f"Mean relative performance by type of source (row) and target (column), own prompts left out; "
                  f"{len(study.tasks)} tasks, {count(len(study.seeds), 'seed')}. It need not be symmetric.",
@@ -235,17 +239,16 @@ def confusion(source: Source, view: View, settings: Settings) -> Drawn:
     Raises:
         RunError: the selection has no such cell, it has no result, or its task writes free text.
     """
-    prompt, _, target = settings["cell"].partition("~")
-    task = source.library().task(target).for_family(view.plm.family)
-    table = source.scores(view)
-    found = table[(table["prompt"] == prompt) & (table["target"] == target)]
-    arrays = None
-    if len(found):
-        cell = found.iloc[0]
+    table, arrays, generates = source.scores(view), None, False
+    pair = pair_of(settings["cell"], table["prompt"].unique(), table["target"].unique())
+    if pair is not None:
+        prompt, target = pair
+        task = source.library().task(target).for_family(view.plm.family)
+        cell, generates = table[(table["prompt"] == prompt) & (table["target"] == target)].iloc[0], task.generates
         arrays = source.store().partial_arrays(cell.key) if cell.stopped else source.store().result_arrays(cell.key)
-    if arrays is None or task.generates:
+    if arrays is None or generates:
         raise RunError("this cell has no confusion matrix", where=f"confusion: {settings['cell']}",
-                       found="a task of free text" if task.generates else "no result", mend="Run the cell, or name another: prompt~task.")  # fmt: skip
+                       found="a task of free text" if generates else "no result", mend="Run the cell, or name another: prompt~task.")  # fmt: skip
     labels, answers = arrays["labels"].astype(int), arrays["predictions"].astype(int)
     counts = metrics.confusion(labels, answers, len(task.labels))
     return Drawn(

@@ -22,9 +22,11 @@ from ptlib.neurons.overlap import overlap
 STATIC = ("own-against-baselines", "type-effect", "type-blocks", "indicators", "by-layer")
 """Figures of bootstraps and permutations over the whole selection: they are not filtered, and the page says so."""
 DIGITS = 4
+DRAWN = ("pca", "umap", "tsne")
+"""Projections to switch between."""
 
 
-def of_plm(source: Fresh, view: View, methods: tuple[str, ...] = tuple(space.METHODS)) -> dict[str, Any]:
+def of_plm(source: Fresh, view: View, methods: tuple[str, ...] = DRAWN) -> dict[str, Any]:
     """All that the page shows of a PLM, as JSON holds it.
 
     Args:
