@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import components, data, links, selection, sharing
+from dashboard import components, data, links, selection, sharing, steady
 from ptlib.errors import PtlibError
 
 VIEWS = Path(__file__).parent / "views"
@@ -32,8 +32,10 @@ pages = [
     st.Page(VIEWS / "transfer.py", title="Transfer", icon=":material/grid_on:"),
     st.Page(VIEWS / "compare.py", title="Compare", icon=":material/compare_arrows:"),
     st.Page(VIEWS / "neurons.py", title="Neurons", icon=":material/neurology:"),
+    st.Page(VIEWS / "ablation.py", title="Ablation", icon=":material/content_cut:"),
     st.Page(VIEWS / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
     st.Page(VIEWS / "prompt_space.py", title="Prompt space", icon=":material/bubble_chart:"),
+    st.Page(VIEWS / "cross_model.py", title="Cross-model", icon=":material/swap_horiz:"),
     st.Page(VIEWS / "shelf.py", title="Library", icon=":material/inventory_2:"),
     st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]
@@ -47,6 +49,8 @@ except PtlibError as error:
     st.title("Prompt transfer")
     st.error(components.plain(error))
     st.stop()
+with st.sidebar:
+    steady.keep_figures()
 above = st.container()
 page.run()
 sharing.tell(above)

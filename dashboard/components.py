@@ -11,12 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, export, export_panel, gallery
+from dashboard import data, export, export_panel, gallery, steady
 from dashboard.export.leaving import Leaving
 from dashboard.gallery import Drawn, Settings
 from dashboard.live import LIVE
 from dashboard.selection import View, image_format
-from dashboard.steady import keep_figures_mounted
 from dashboard.theme import alt_text
 from dashboard.words import count as count
 from dashboard.words import p_value as p_value
@@ -24,7 +23,6 @@ from dashboard.words import plain as plain
 from ptlib.errors import PtlibError
 from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_clear
 
-keep_figures_mounted()
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 TITLE = "Prompt transfer"
@@ -97,8 +95,9 @@ def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None 
 
 def _show(leaving: Leaving, key: str, caption: str, options: dict) -> object:
     fig = leaving.drawn.figure
-    event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
-                            config=export.toolbar(key, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
+    with steady.place(key):
+        event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
+                                config=export.toolbar(key, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
     left, right = st.columns([5, 1], vertical_alignment="top")
     left.caption(caption)
     with right:

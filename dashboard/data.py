@@ -67,6 +67,10 @@ class Shelf:
                     self._read = time.monotonic()
         return self._library
 
+    def look_again(self) -> None:
+        """The next one who asks reads it anew: something was put into it."""
+        self._read = -LIBRARY_SECONDS
+
 
 @contextmanager
 def _free(lock: threading.Lock) -> Iterator[bool]:
@@ -91,6 +95,11 @@ def _shelf() -> Shelf:
 def library() -> Library:
     """The shelf, read again after half a minute."""
     return _shelf().library()
+
+
+def look_again() -> None:
+    """The shelf is read again at once: a run put something into the user's library."""
+    _shelf().look_again()
 
 
 @st.cache_resource
@@ -236,6 +245,16 @@ def derived(view, name: Hashable, make: Callable[[pd.DataFrame], Any]) -> Any:
     if view.published:
         return make(table)
     return _keep(("derived", name, view.selection), id(table), lambda: (make(table), table))[0]
+
+
+def of_cells(view, name: Hashable, make: Callable[[], Any]) -> Any:
+    """Something made of the selection alone, kept as long as the library and its data are the same."""
+    return _keep(("of cells", name, view.selection), _versions(view.selection), make, lag=False)
+
+
+def of_store(view, name: Hashable, make: Callable[[], Any]) -> Any:
+    """Something made of the selection and what the store holds, kept as long as both are the same."""
+    return _keep(("of store", name, view.selection), (snapshot().refresh(), _versions(view.selection)), make)
 
 
 def study(view) -> Study:

@@ -134,8 +134,9 @@ NARROW = 350
 """Pixels of a telephone's width."""
 
 
-def head_room(fig: go.Figure, bar: str = "") -> go.Figure:
-    """Adds the height that the legend and a colour bar (titled ``bar``) need above the plot on the narrowest screen.
+def head_room(fig: go.Figure, bar: str = "", strip: int = 0) -> go.Figure:
+    """Adds the height that the legend and a colour bar (titled ``bar``) need above the plot on the narrowest screen, and above
+    what stands ``strip`` pixels high on the plot.
 
     Plotly breaks the legend's lines at the width of the plot, in columns as wide as the widest entry.
     """
@@ -144,7 +145,7 @@ def head_room(fig: go.Figure, bar: str = "") -> go.Figure:
     room, widths = NARROW - 6.3 * beside - 32, [42 + 6.6 * len(name) for name in names]
     columns = max(1, int(room // max(widths, default=1)))
     rows = 1 if sum(widths) <= room else -(-len(names) // columns)
-    top = max(BAR_ROOM if bar else 8, rows * LEGEND_ROW + 20 if names else 8)
+    top = max(BAR_ROOM + strip if bar else 8, rows * LEGEND_ROW + 20 if names else 8)
     height = fig.layout.height + top
     fig.update_layout(height=height, margin={"t": top}, legend={"y": 1 - (top - 12) / height})
     if bar:

@@ -19,8 +19,9 @@ _HOME = {
     "load_task": "ptlib.tasks", "load_plm": "ptlib.plms.load:load", "load_prompt": "ptlib.prompts:load",
     "evaluate": "ptlib.transfer.evaluate", "tune": "ptlib.transfer.tuning", "stimulate": "ptlib.neurons.stimulate",
     "States": "ptlib.neurons.states", "overlap": "ptlib.neurons.overlap", "transfer_matrix": "ptlib.runs.api",
-    "load_study": "ptlib.runs.study", "correlate": "ptlib.runs.api", "compare": "ptlib.runs.comparison", "project": "ptlib.analysis.projection",
-    "PtlibError": "ptlib.errors",
+    "load_study": "ptlib.runs.study", "cross_model": "ptlib.runs.carry", "ProjectorSettings": "ptlib.transfer.projector",
+    "correlate": "ptlib.runs.api", "compare": "ptlib.runs.comparison", "project": "ptlib.analysis.projection",
+    "masked_scores": "ptlib.runs.api", "Cut": "ptlib.runs.masking", "PtlibError": "ptlib.errors",
 }  # fmt: skip
 __all__ = [*sorted(_HOME), "__version__"]
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
+from ptlib.commands import mask, projector
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
     project.add_argument("--of", choices=("embedding", "stimulation"), default="embedding")
     project.add_argument("--random-seed", type=int, default=0)
+    projector.register(verb, _print, _progress)
     runs = verb("runs", _runs, "runs: list, show, log, start, save, pause, resume, retry, cancel, priority", "runs start study.toml")
     runs.add_argument("action", choices=RUN_ACTIONS, nargs="?", default="list", help="start: from a study's TOML, or from the options below; it does not "
                       "wait. save: a run as a study's TOML. retry: failed cells again. resume: also cancelled ones, and after a pause")  # fmt: skip
@@ -126,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--engine", choices=queue.ENGINES, help="where its cells are evaluated (default: this machine)")
     runs.add_argument("--priority", type=int, help="higher goes first (default: 0)")
     runs.add_argument("--wait", action="store_true", help="wait until the run has ended; Ctrl-C cancels it")
-    for command in (transfer, neurons, correlate, project, runs):
+    masked = mask.register(verb, _selection, _print, _progress)
+    for command in (transfer, neurons, correlate, project, runs, masked):
         command.add_argument("--plm", help="PLM id (default: the library's)")
         command.add_argument("--tasks", nargs="+", help="target tasks (default: all)")
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
@@ -404,6 +407,8 @@ def _runs(options: argparse.Namespace) -> None:
     store = Store()
     if options.action == "start":
         options.run = _start(store, options)
+        if options.run is None:
+            return
     elif options.action != "list" and not options.run:
         raise PtlibError(f"runs {options.action} needs the id of a run", where="ptlib runs", mend="List them with: ptlib runs list")
     if options.action == "save":
@@ -445,7 +450,7 @@ def _show(store: Store, options: argparse.Namespace) -> None:
         print(f"ptlib: worker {lane}: {sentence}", file=sys.stderr)
 
 
-def _start(store: Store, options: argparse.Namespace) -> str:
+def _start(store: Store, options: argparse.Namespace) -> str | None:
     library = Library.open()
     if options.run:
         study = study_file.read(options.run, library)
@@ -456,6 +461,10 @@ def _start(store: Store, options: argparse.Namespace) -> str:
         cells, engine, priority = _cells(library, selection, options), options.engine or "local", options.priority or 0
         title = f"{selection.plm}: {len(tables.missing(store, cells))} cells"
     supervise.check_engine(engine)
+    if len(queue.done_keys(store, cells)) == len({cell.key for cell in cells}):
+        # What is asked for is there: no error for a script that starts its study again.
+        print(f"{title}: nothing to run, every cell has its result already", file=sys.stderr)
+        return None
     return queue.start(store, cells, title, "command line", engine=engine, priority=priority)
 
 

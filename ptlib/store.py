@@ -209,13 +209,13 @@ class Store:
             return None
 
     def column(self, plm: str, task_digest: str, dtype: str, insertion: str) -> tuple[dict[str, str], dict[str, str]]:
-        """Everything there is of one task on one PLM: prompt digest -> key, of results and of partial cells."""
+        """Every score there is of one task on one PLM: prompt digest -> key, of results and of partial cells."""
         where = "WHERE task_digest = ? AND plm = ? AND dtype = ? AND insertion = ?"
         given = [task_digest, plm, dtype, insertion]
+        # A score with neurons masked has the same prompt and task, and is no score of theirs.
+        tables = ("results " + where + " AND kind = 'score'", "partials " + where)
         with self.read() as db:
-            return tuple(
-                dict(map(tuple, db.execute(f"SELECT prompt, key FROM {table} {where}", given))) for table in ("results", "partials")
-            )
+            return tuple(dict(map(tuple, db.execute(f"SELECT prompt, key FROM {table}", given))) for table in tables)
 
     def put_arrays(self, arrays: Mapping[str, np.ndarray]) -> str:
         """Writes arrays to a file named by the sha256 of its bytes, and returns that name.

@@ -98,12 +98,17 @@ def write_task(folder: Path, name: str, kind: str, words: list[str], pair: bool 
 
 @pytest.fixture(scope="session")
 def tiny_library(tiny_plm_folder) -> Path:
-    """A library folder: the tiny PLM, four tasks of two types, two prompt seeds a task and two random prompts."""
+    """A library folder around the tiny PLM."""
+    return fill_tiny_library(tiny_plm_folder)
+
+
+def fill_tiny_library(plm: Path) -> Path:
+    """A library folder: the tiny PLM in it, four tasks of two types, two prompt seeds a task and two random prompts."""
     from ptlib.plms import describe
     from ptlib.prompts import SoftPrompt, random_prompt, save
 
-    folder = tiny_plm_folder.parents[1]
-    info = describe(tiny_plm_folder)
+    folder = plm.parents[1]
+    info = describe(plm)
     for name, kind, words, pair in (
         ("films", "sentiment", ["negative", "positive"], False),
         ("meals", "sentiment", ["negative", "positive"], False),

@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
@@ -102,6 +103,10 @@ class Session(threading.Thread):
         elif kind == "auto_rerun":
             self._timers[message.auto_rerun.fragment_id] = (message.auto_rerun.interval, time.monotonic() + message.auto_rerun.interval)
         elif kind == "stop_auto_rerun":
+            for name in message.stop_auto_rerun.fragment_ids:
+                self._timers.pop(name, None)
+        elif kind == "new_session" and not message.metadata.run.fragment_ids:
+            # As the browser does: a run of the whole page sets its timers anew.
             self._timers.clear()
         elif kind == "delta":
             element = message.delta.new_element
@@ -129,6 +134,50 @@ class Session(threading.Thread):
             self._ask(self._page, name)
             self._until_finished()
             self.fragments.append(time.perf_counter() - started)
+
+
+class Held(NamedTuple):
+    """What sessions on one server saw."""
+
+    visits: list[Visit]
+    fragments: list[float]
+    """Seconds that fragments took."""
+    failures: list[str]
+    """Why sessions broke off; empty where none did."""
+    words: list[str]
+    """Error boxes and exceptions on pages."""
+    memory: int
+    """Bytes of the page's server process at its largest."""
+    cpu: float
+    """Seconds of processor time that this process took."""
+    largest: int
+    """Bytes of the largest message."""
+
+
+def hold(port: int, door: int, count: int, seconds: float, think: float = 5.0, query: str = "") -> Held:
+    """Holds sessions on a server for a while, each at its own pace.
+
+    Args:
+        door: number of the process that :func:`server` started.
+        think: mean seconds on a page before the next one is opened.
+    """
+    page = next(process for process in psutil.Process(door).children() if "streamlit" in process.cmdline())
+    sessions, memory = [Session(port, number, think, query) for number in range(count)], 0
+    before = sum(page.cpu_times()[:2])
+    for session in sessions:
+        session.start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        memory = max(memory, page.memory_info().rss)
+        time.sleep(0.2)
+    for session in sessions:
+        session.stop.set()
+    for session in sessions:
+        session.join(130)
+    return Held([visit for session in sessions for visit in session.visits], [one for session in sessions for one in session.fragments],
+                [session.failure or "never came to its end" for session in sessions if session.failure or session.is_alive()],
+                [word for session in sessions for word in session._words], max(memory, page.memory_info().rss), sum(page.cpu_times()[:2]) - before,
+                max(session.largest for session in sessions))  # fmt: skip
 
 
 def free_port() -> int:

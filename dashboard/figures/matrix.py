@@ -41,7 +41,7 @@ class Axis(NamedTuple):
     types: Sequence[str]
 
 
-def _cells(
+def cells(
     fig: go.Figure, values: np.ndarray, text: np.ndarray | None, span: tuple[float, float], mode: Mode, *, gap: int = 0, **more: object,
 ) -> None:  # fmt: skip
     """A heatmap with numbers that shrink with the cells, black or white by the colour below them.
@@ -81,7 +81,9 @@ def type_strips(fig: go.Figure, rows: Axis, columns: Axis, mode: Mode, *, gaps: 
     gap, shapes = {"type": "line", "line": {"color": paper(mode), "width": 3}}, []
     for first, last, kind in _groups(rows.types):
         ends = {"y0": first - 0.5, "y1": last - 0.5}
-        shapes.append({**strip, **ends, "fillcolor": colour(kind), "xref": "paper", "xsizemode": "pixel", "xanchor": 0, "x0": -10, "x1": -5})
+        shapes.append(
+            {**strip, **ends, "fillcolor": colour(kind), "xref": "paper", "xsizemode": "pixel", "xanchor": 0, "x0": -10, "x1": -5}
+        )
         wide = bool(first) and kind in BASELINES and rows.types[first - 1] not in BASELINES
         if first and (gaps or wide):
             shapes.append({**gap, "x0": -0.5, "x1": len(columns.names) - 0.5, "y0": first - 0.5, "y1": first - 0.5,
@@ -140,6 +142,7 @@ def transfer_matrix(
     values: np.ndarray, sources: Axis, targets: Axis, *, low: np.ndarray, high: np.ndarray, count: np.ndarray,
     own: Sequence[tuple[int, int]], relative: bool, mode: Mode, selected: tuple[int, int] | None = None, spread: str = "95 % interval",
     metric: str = "accuracy", early: np.ndarray | None = None, gaps: bool = True, found: tuple[Sequence[int], Sequence[int]] = ((), ()),
+    framed: str = "own prompt", hint: str = "<br>click for details",
 ) -> go.Figure:  # fmt: skip
     """Source prompts (rows) on target tasks (columns), grouped by type; own prompts framed, missing cells crossed out,
     baselines set apart.
@@ -156,6 +159,7 @@ def transfer_matrix(
         early: (sources, targets) bool, cells that were stopped early; they carry a dot.
         gaps: whether types stand apart; False in other orders.
         found: numbers of rows and of columns that a search found; they are outlined.
+        framed: what the frames of ``own`` say. hint: ends the words on hover.
     """
     rows, columns = values.shape
     dotted = np.zeros(values.shape, dtype=bool) if early is None else early & np.isfinite(values)
@@ -164,7 +168,7 @@ def transfer_matrix(
     top = max(1.05, float(np.nanmax(values, initial=1.0))) if relative else 1.0
     fig = figure(mode, height=125 + 28 * rows)
     text = np.array([[f"{v:.2f}".removeprefix("0") if np.isfinite(v) else "" for v in row] for row in values])
-    _cells(fig, values, text if columns <= WRITE_NUMBERS else None, (bottom, top), mode, hoverinfo="skip", colorbar=colour_bar())
+    cells(fig, values, text if columns <= WRITE_NUMBERS else None, (bottom, top), mode, hoverinfo="skip", colorbar=colour_bar())
     y, x = np.divmod(np.arange(rows * columns), columns)
     there = np.isfinite(values.ravel())
     fig.add_scatter(
@@ -174,7 +178,7 @@ def transfer_matrix(
     notes = [
         f"<b>{safe(sources.names[r])}</b> on <b>{safe(targets.names[c])}</b><br>"
         + (
-            f"{what} {v:.3f}<br>{f'{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}' if np.isfinite(k) else spread}{'<br>stopped early: an estimate' if dot else ''}<br>click for details"
+            f"{what} {v:.3f}<br>{f'{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}' if np.isfinite(k) else spread}{'<br>stopped early: an estimate' if dot else ''}{hint}"
             if np.isfinite(v)
             else "not computed yet"
         )
@@ -200,7 +204,7 @@ def transfer_matrix(
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=[label(name) for name in sources.names], ticklabelstandoff=11,
                      range=[rows - 0.5, -0.5], title="source prompt", showgrid=False)  # fmt: skip
     type_key(fig, [kind for kind in [*sources.types, *targets.types] if kind not in BASELINES], symbols=False)
-    marks = [("own prompt", {"symbol": "square-open", "color": ink(mode), "line": {"width": 2}})] if own else []
+    marks = [(framed, {"symbol": "square-open", "color": ink(mode), "line": {"width": 2}})] if own else []
     if not there.all():
         marks.append(("missing", {"symbol": "x-thin", "line": {"color": faint(mode), "width": 1.5}}))
     if dotted.any():
@@ -329,7 +333,7 @@ def type_blocks(values: np.ndarray, types: Sequence[str], mode: Mode, selected: 
     fig = figure(mode, height=76 + 56 * len(types))
     text = np.array([[f"{v:.2f}" if np.isfinite(v) else "" for v in row] for row in values])
     span = (min(0.25, float(np.nanmin(values, initial=1.0))), max(1.0, float(np.nanmax(values, initial=0.0))))
-    _cells(fig, values, text, span, mode, showscale=False, customdata=_named(types, types, "{} prompts on {} tasks"),
+    cells(fig, values, text, span, mode, showscale=False, customdata=_named(types, types, "{} prompts on {} tasks"),
            hovertemplate="%{customdata}: %{z:.3f}<extra></extra>")  # fmt: skip
     type_strips(fig, Axis(types, types), Axis(types, types), mode)
     _square_axes(fig, types, "type of target", "type of source", 11)
@@ -349,7 +353,7 @@ def confusion(counts: np.ndarray, labels: Sequence[str], mode: Mode) -> go.Figur
     """
     fig = figure(mode, height=76 + 50 * len(labels))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    _cells(fig, share, counts.astype(str), (0.0, 1.0), mode, gap=2, showscale=False,
+    cells(fig, share, counts.astype(str), (0.0, 1.0), mode, gap=2, showscale=False,
            customdata=_named(labels, labels, "label {}, answered {}"), hovertemplate="%{customdata}: %{text} (%{z:.0%} of the label)<extra></extra>")  # fmt: skip
     _square_axes(fig, labels, "answered", "label", 0)
     fig.update_layout(margin={"t": 8})

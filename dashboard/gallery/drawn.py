@@ -33,6 +33,8 @@ class Drawn(NamedTuple):
     """What can be done with it on a page, and nowhere else."""
     note: str = ""
     """Why something else was drawn than what was asked for."""
+    behind: Any = None
+    """What it was drawn of, where a page shows more of it beside the figure."""
 
 
 class Figure(NamedTuple):

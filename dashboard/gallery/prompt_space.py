@@ -113,7 +113,9 @@ def placed(source: Source, rows: np.ndarray, settings: Settings) -> Placed:
         return Placed(projection.Projection(coordinates, "pca", shares, float("nan"), 0, MEANWHILE, ""), "", None)
     again = None
     if settings["again"]:
-        again = source.found(f"stability {key}", "how far the points move when drawn again", stability.stability, rows, method, dimensions, seed)
+        again = source.found(
+            f"stability {key}", "how far the points move when drawn again", stability.stability, rows, method, dimensions, seed
+        )
     return Placed(drawn, why, again)
 
 
@@ -152,16 +154,14 @@ def space(source: Source, view: View, settings: Settings) -> Drawn:
         + ("" if again is None else " Grey lines lead from the points that move most to where they lie in other drawings."),
         points if again is None else points.assign(movement=again.movement),
         f"{drawn.parameters}{trust}." + ("" if again is None else f" {steadiness(again)}"), hint="" if "z" in points else "Click a point for its nearest.",
-        note=drawn.note,
+        note=drawn.note, behind=Placed(drawn, why, again),
     )  # fmt: skip
 
 
 def caption_of(view: View, settings: Settings) -> str:
     """What the figure shows and how to read it."""
     of = settings["of"]
-    whose = (
-        ("every PLM of this shape" if of == "stimulation" else "every PLM of this width") if settings["by"] == "plm" else view.plm.id
-    )
+    whose = ("every PLM of this shape" if of == "stimulation" else "every PLM of this width") if settings["by"] == "plm" else view.plm.id
     return (
         f"Prompts of {whose} by their {OF[of]}. Points that lie near each other are alike; with UMAP and t-SNE, distances between far groups mean little. "
         + ("Directions: every prompt scaled to length 1, since norms differ widely. " if of == "direction" else "")

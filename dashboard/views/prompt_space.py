@@ -1,6 +1,7 @@
 """Where the prompts lie: projections of their embeddings or of what they stimulate."""
 
 import html
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,6 @@ import streamlit as st
 
 from dashboard import components, data
 from dashboard.background import background
-from dashboard.gallery import Settings
 from dashboard.gallery import prompt_space as space
 from dashboard.gallery.prompt_space import AUTO, BY, METHODS, OF
 from dashboard.live import LIVE
@@ -25,7 +25,7 @@ def clicked() -> None:
         st.session_state["near"] = html.unescape(points[0]["hovertext"])
 
 
-def controls() -> Settings:
+def controls() -> dict[str, Any]:
     """Draws the figure's controls and gives its settings."""
     row = st.container(horizontal=True)
     of = row.segmented_control("Of", list(OF), format_func=OF.get, default="embedding", key="of", bind="query-params", required=True)
@@ -48,9 +48,11 @@ def body() -> None:
     components.status(view, len(missing) if stimulated or view.plm.here else 0, len(cells))
     settings = controls()
     of, dimensions = settings["of"], settings["dimensions"]
+    if any("projector" in entry.meta for entry in data.library().prompts(view.plm.id, ("projected",))):
+        settings["projected"] = st.toggle("Prompts that projectors carried here", key="projected", bind="query-params")
     if of == "stimulation":
         components.run_panel(view, missing, "stimulations")
-    entries, rows = space.rows_of(LIVE, view, of, settings["by"] == "plm")
+    entries, rows = space.rows_of(LIVE, view, of, settings["by"] == "plm", settings.get("projected", False))
     if len(entries) < space.FEWEST:
         st.info(f"A projection needs at least {space.FEWEST} prompts; here are {len(entries)}."
                 + (" Run the missing stimulations above." if of == "stimulation" and missing else ""))  # fmt: skip
@@ -63,7 +65,7 @@ def body() -> None:
         st.info(drawn.note)
     components.present(drawn, "prompt-space", view, settings,
                        **({"on_select": clicked, "selection_mode": "points"} if dimensions == 2 else {}))  # fmt: skip
-    place, _, again = space.placed(LIVE, rows, settings)
+    place, _, again = drawn.behind
     if place.parameters != space.MEANWHILE:
         # UMAP is compiled at its first use, which takes longer than anybody waits.
         background().get("warm up", projection.warm_up)

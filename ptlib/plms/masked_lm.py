@@ -122,7 +122,7 @@ class MaskedLm(Plm):
         return ([first], 0) if insertion == "thunlp" else ([first, self.tokenizer.mask_token_id, last], 1)
 
     def ffns(self) -> list[Ffn]:
-        return [Ffn(layer.intermediate, "out") for layer in self.encoder.encoder.layer]
+        return [Ffn(layer.intermediate, "out", down=layer.output.dense) for layer in self.encoder.encoder.layer]
 
 
 def _heads(attention: Any, values: torch.Tensor) -> torch.Tensor:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch.nn import functional
 
-from ptlib.errors import PromptError, TaskError
+from ptlib.errors import PlmError, PromptError, TaskError
 from ptlib.plms.describe import PlmInfo
+from ptlib.plms.ffn import Ffn, Stimulation, masked, watched
 from ptlib.prompts.insertion import family_insertions
 from ptlib.tasks.task import MASK
 
@@ -59,25 +61,6 @@ class Inputs(NamedTuple):
     insertion: str
     past: Any = None
     """The prompt's keys and values, where they were computed before: then the slots are the texts' alone."""
-
-
-class Ffn(NamedTuple):
-    """Where the neurons of one layer are seen."""
-
-    neurons: torch.nn.Module
-    side: Literal["in", "out"]
-    """Whether the neurons are the module's input or its output."""
-    gate: torch.nn.Module | None = None
-    """Its output says which neurons are activated (> 0); None: the neurons' own sign does."""
-
-
-class Stimulation(NamedTuple):
-    """Neurons at the answer slot in one pass."""
-
-    values: torch.Tensor
-    """(layers, B, ffn)"""
-    activated: torch.Tensor
-    """(layers, B, ffn) bool"""
 
 
 class Plm(ABC):
@@ -239,39 +222,26 @@ class Plm(ABC):
         # The shortcut for the last layer leaves the answer's row alone.
         return values[:, 0] if values.shape[1] == 1 else values[torch.arange(len(values), device=values.device), inputs.answers]
 
-    @contextmanager
-    def watch_neurons(self, inputs: Inputs) -> Iterator[list[Stimulation]]:
+    def watch_neurons(self, inputs: Inputs) -> AbstractContextManager[list[Stimulation]]:
         """Inside the block, each pass appends its neurons at the answer slots of ``inputs`` to the list it gives.
 
         The hooks are gone when the block ends, also after an error.
         """
-        seen: list[Stimulation] = []
-        layers: list[tuple[torch.Tensor, torch.Tensor]] = []
-        gates: list[torch.Tensor] = []
+        return watched(self.ffns(), lambda values: self.answer_row(values, inputs))
 
-        def at_answer(values: torch.Tensor) -> torch.Tensor:
-            return self.answer_row(values.detach(), inputs)
+    def mask_neurons(self, off: np.ndarray) -> AbstractContextManager[None]:
+        """Inside the block the neurons that ``off`` (layers, ffn) bool names are zero: see :func:`ptlib.plms.ffn.masked`.
 
-        def keep(values: torch.Tensor) -> None:
-            found = at_answer(values)
-            layers.append((found, (gates.pop() if gates else found) > 0))
-            if len(layers) == self.layers:
-                seen.append(Stimulation(*(torch.stack(part) for part in zip(*layers, strict=True))))
-                layers.clear()
+        The PLM is what it was when the block ends. Of a gated FFN the value that multiplies, act(gate) x up, is zero. Of T5 these
+        are the decoder's neurons, as everywhere; its encoder is untouched.
 
-        hooks = []
-        for ffn in self.ffns():
-            if ffn.gate is not None:
-                hooks.append(ffn.gate.register_forward_hook(lambda _m, _i, out: gates.append(at_answer(out))))
-            if ffn.side == "in":
-                hooks.append(ffn.neurons.register_forward_pre_hook(lambda _m, given: keep(given[0])))
-            else:
-                hooks.append(ffn.neurons.register_forward_hook(lambda _m, _i, out: keep(out)))
-        try:
-            yield seen
-        finally:
-            for hook in hooks:
-                hook.remove()
+        Raises:
+            PlmError: another number of layers or neurons.
+        """
+        if off.dtype != bool or off.shape != (self.layers, self.ffn):
+            raise PlmError("this mask does not fit the PLM's neurons", where=self.info.id, found=f"{off.dtype} of shape {off.shape}",
+                           expected=f"bool of shape ({self.layers}, {self.ffn})", mend="Make it from a stimulation of this PLM.")  # fmt: skip
+        return masked(self.ffns(), off)
 
 
 def one_row_attends(

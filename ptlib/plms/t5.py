@@ -124,7 +124,7 @@ class T5Plm(Plm):
 
     def ffns(self) -> list[Ffn]:
         dense = [block.layer[-1].DenseReluDense for block in self.model.decoder.block]
-        return [Ffn(ffn.wo, "in", gate=ffn.wi_0) if hasattr(ffn, "wi_0") else Ffn(ffn.wi, "out") for ffn in dense]
+        return [Ffn(ffn.wo, "in", gate=ffn.wi_0) if hasattr(ffn, "wi_0") else Ffn(ffn.wi, "out", down=ffn.wo) for ffn in dense]
 
     def features(self, hidden: torch.Tensor) -> torch.Tensor:
         """T5 1.0 shares its output layer with the word embeddings and scales what goes into it."""

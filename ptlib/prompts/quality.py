@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-COLLAPSED = 0.01
-"""Two prompts whose distance is below this share of their mean norm are called collapsed onto each other."""
+from ptlib.analysis.collapse import COLLAPSED, nearest
+
 ZERO_SHARE = 0.99
 TINY = 1e-30
 
@@ -34,19 +34,7 @@ def flags(prompts: np.ndarray, names: Sequence[str]) -> list[str]:
             found[place] = "all but zero: it says nothing to the PLM"
         elif len(rows) > 1 and np.allclose(rows, rows[0], rtol=1e-6, atol=0):
             found[place] = "all rows are equal"
-    for place, other in _nearest(flat):
+    for place, other in nearest(flat):
         if not found[place]:
             found[place] = f"collapsed onto {names[other]}: their distance is below {COLLAPSED:.0%} of their norm"
     return found
-
-
-def _nearest(flat: np.ndarray) -> list[tuple[int, int]]:
-    # The Gram matrix of centred rows: distances of nearly equal prompts would drown in the rounding of large norms.
-    centred = flat - flat.mean(axis=0)
-    gram = centred @ centred.T
-    squares = np.maximum(np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram, 0)
-    norms = np.linalg.norm(flat, axis=1)
-    np.fill_diagonal(squares, np.inf)
-    limit = COLLAPSED * (norms[:, None] + norms[None]) / 2
-    close = [(place, int(squares[place].argmin())) for place in np.flatnonzero((np.sqrt(squares) < limit).any(axis=1))]
-    return [(int(place), other) for place, other in close]

@@ -15,6 +15,7 @@ from ptlib.neurons.states import States
 from ptlib.plms.describe import HUB
 from ptlib.published import scores as imported
 from ptlib.runs import Cell, Selection, check_seeds, plan, progress, queue, select, supervise, tables, until_clear
+from ptlib.runs.masking import LIMIT, Cut, masking, stored
 from ptlib.runs.study import load_study
 from ptlib.store import Store
 
@@ -178,3 +179,35 @@ def correlate(
     if not study.tasks:
         raise RunError("no task has an own prompt of every seed", where=plm, mend="Choose other tasks or seeds.")
     return statistics.indicator_table(study.transfer, study.similarities(layers), diagonal=diagonal)
+
+
+def masked_scores(
+    sources: Sequence[str], plm: str | None = None, *, cut: Cut = Cut(), tasks: Sequence[str] | None = None,  # noqa: B008
+    among: Sequence[str] | None = None, seeds: Sequence[int] | None = None, cut_seeds: Sequence[int] | None = None, limit: int | None = LIMIT,
+    insertion: str | None = None, dtype: str = "float32", store: Store | None = None, library: Library | None = None,
+    on_progress: Callable[[progress.Progress], None] = lambda item: None,
+) -> pd.DataFrame:  # fmt: skip
+    """Scores with neurons of some prompts switched off; what is missing is evaluated first, by the worker process.
+
+    :mod:`ptlib.analysis.ablation` makes means with intervals of them, and says whether the drop is specific.
+
+    Args:
+        sources: tasks whose trained prompts are cut. cut: which neurons, and who reads meanwhile.
+        among, seeds: tasks and seeds of the prompts that decide which neurons are distinctive; ``cut_seeds``, among them, are cut.
+        tasks: what is read. None takes all of each.
+        limit: first test examples.
+
+    Returns:
+        One row a masked score; columns as :func:`ptlib.runs.masking.results`.
+
+    Raises:
+        PtlibError: as :func:`ptlib.runs.masking.masking` and :func:`complete`.
+    """
+    store, library = store or Store(), library or Library.open()
+    selection = select(
+        library, plm, tasks=tasks, sources=among, seeds=seeds, baselines=False, limit=limit, insertion=insertion, dtype=dtype
+    )
+    check_seeds(library, selection.plm, seeds)
+    found = masking(library, selection, sources, cut, cut_seeds)
+    complete(store, found.cells, f"{selection.plm}, neurons masked", "api", on_progress)
+    return stored(store, found)

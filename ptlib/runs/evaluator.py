@@ -196,17 +196,24 @@ class Evaluator:
             cell, next(evaluate(plm, [prompt], task, seen=[self.seen(batch, cell)], **how)), prompt, task, batch, should_stop
         )
 
-    def _checked(self, cell: Cell, found: Any, prompt: Any, task: Any, batch: Batch, should_stop: Callable[[], bool]) -> tuple[Any, Any]:
-        """Half precision held against single precision; as it is where those weights do not fit beside it."""
+    def exact(self, cell: Cell, task: Any, batch: Batch) -> Any:
+        """The PLM in single precision, for a cell in half precision; None where it is not asked or does not fit beside it."""
         from ptlib.errors import PlmError
-        from ptlib.transfer.precision import checked
 
-        if found.dtype == "float32" or task.generates:
-            return found, None
+        if cell.dtype == "float32" or task.generates:
+            return None
         try:
-            exact = self._plm(replace(cell, dtype="float32"), batch)
+            return self._plm(replace(cell, dtype="float32"), batch)
         except PlmError as error:
             log.warning("not held against float32: %s", error)
+            return None
+
+    def _checked(self, cell: Cell, found: Any, prompt: Any, task: Any, batch: Batch, should_stop: Callable[[], bool]) -> tuple[Any, Any]:
+        """Half precision held against single precision; as it is where those weights do not fit beside it."""
+        from ptlib.transfer.precision import checked
+
+        exact = self.exact(cell, task, batch)
+        if exact is None:
             return found, None
         how = {"split": cell.split, "limit": cell.limit, "insertion": cell.insertion, "should_stop": should_stop}
         return checked(exact, found, prompt, task, **how)

@@ -14,6 +14,8 @@ import numpy as np
 from ptlib.library import Library
 from ptlib.plms.load import load
 from ptlib.runs import api, plan, queue, select, supervise, tables
+from ptlib.runs.material import deliver
+from ptlib.runs.parcel import Parcel
 from ptlib.store import Store
 from ptlib.transfer.evaluate import evaluate
 from tests.bench.results import keep, spread
@@ -53,13 +55,12 @@ def store_share(folder: Path) -> list[list[str]]:
             for cell in claimed:
                 at = time.perf_counter()
                 queue.begin(store, "w", cell.key)
-                queue.is_cancelled(store, "w")
+                queue.unwanted(store, "w")
                 arrays = {"predictions": rng.integers(0, 2, 400).astype(np.int16), "labels": rng.integers(0, 2, 400).astype(np.int16),
                           "logits": rng.normal(size=(400, 2)).astype(np.float32)}  # fmt: skip
-                store.put(
-                    {"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task, "value": 0.5}, arrays
-                )
-                queue.settle(store, "w", cell, None)
+                row = {"key": cell.key, "kind": "score", "plm": cell.plm, "prompt": cell.prompt, "task": cell.task, "value": 0.5, "n": 400,
+                       "device": "cpu"}  # fmt: skip
+                deliver(store, "w", cell, Parcel("result", cell.key, row, arrays, seconds=0.1))
                 spent.append(time.perf_counter() - at)
                 done += 1
     each = statistics.median(spent) + statistics.median(claims) / queue.BATCH_CELLS

@@ -8,10 +8,10 @@ import pytest
 
 from tests.browser.conftest import ARTEFACTS
 
-PAGES = {"": "Which soft prompts", "transfer": "Transfer", "neurons": "Neurons", "correlation": "Correlation",
+PAGES = {"": "Which soft prompts", "transfer": "Transfer", "neurons": "Neurons", "ablation": "Ablation", "correlation": "Correlation",
          "prompt_space": "Prompt space", "shelf": "Library", "runs": "Runs"}  # fmt: skip
 SELECTION = "seeds=0&n=25"
-OWN_PROBES = re.compile(r"/(?:transfer|neurons|correlation|prompt_space|shelf|runs)/_stcore/(?:health|host-config)$")
+OWN_PROBES = re.compile(r"/(?:transfer|neurons|ablation|correlation|prompt_space|shelf|runs)/_stcore/(?:health|host-config)$")
 """Streamlit's browser code asks below a page's address first, gets a 404 and asks at the root. Not ours to mend."""
 
 
@@ -139,30 +139,44 @@ def test_every_page(filled, browser, size, scheme):
     tab.context.close()
 
 
-def test_a_matrix_fills_in_without_flicker_and_every_tab_follows_the_run(filled, server, browser):
+WATCH = """() => {
+  const place = document.querySelector('[class*=st-key-steady-transfer-matrix]');
+  const top = place.getBoundingClientRect().height;
+  window.gone = []; window.counts = new Set(); window.titles = new Set(); window.mounts = new Set();
+  const look = () => {
+    const svg = place.isConnected && [...place.querySelectorAll('.main-svg')].some(one => one.getBoundingClientRect().height > 50);
+    if (!svg || Math.abs(place.getBoundingClientRect().height - top) > 5)
+      window.gone.push([document.title, place.isConnected, svg, place.getBoundingClientRect().height, top]);
+    window.mounts.add(place.querySelector('.js-plotly-plot:not(.steady-cover)'));
+    window.counts.add([...place.querySelectorAll('text')].filter(one => /^[.]\\d\\d$/.test(one.textContent)).length);
+    window.titles.add(document.title);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""In every frame of the browser: whether a drawn matrix is at its place and as high as before, and how many scores stand in it."""
+
+
+def test_a_matrix_fills_in_without_flicker_and_every_tab_follows_the_run(server, browser):
     address, _ = server
     tab, other = Tab(browser), Tab(browser)
     tab.open(f"{address}/transfer?seeds=0&n=100")
+    tab.page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+    tab.settle()
+    tab.page.evaluate(WATCH)
     tab.page.get_by_role("button", name="Run missing cells").click()
     tab.page.get_by_role("button", name="Pause").wait_for(timeout=30_000)
-    tab.page.evaluate(
-        "() => { window.plot = document.querySelector('.js-plotly-plot'); window.gone = []; window.counts = new Set(); window.titles = new Set();"
-        "const look = () => { const plot = document.querySelector('.js-plotly-plot');"
-        " if (plot !== window.plot || plot.getBoundingClientRect().height < 100)"
-        " window.gone.push([!plot, plot !== window.plot, plot && plot.getBoundingClientRect().height, document.title, document.body.innerText.slice(0, 300)]);"
-        " window.counts.add([...document.querySelectorAll('.js-plotly-plot text')].filter(one => /^[.]\\d\\d$/.test(one.textContent)).length);"
-        " window.titles.add(document.title); requestAnimationFrame(look); }; look(); }"
-    )
     other.open(f"{address}/runs")
     other.page.get_by_role("button", name="Pause").click()
     tab.page.get_by_role("button", name="Resume").wait_for(timeout=30_000)
     tab.page.get_by_text("nothing of it is evaluated until it is resumed").wait_for(timeout=30_000)
     tab.page.get_by_role("button", name="Resume").click()
     other.page.get_by_role("button", name="Pause").wait_for(timeout=30_000)
-    tab.page.wait_for_function("document.body.innerText.includes('complete')", timeout=120_000)
+    tab.page.wait_for_function("document.querySelector('[data-testid=stMain]').innerText.includes('· complete')", timeout=180_000)
     tab.settle()
     counts, titles = (tab.page.evaluate(f"() => [...window.{name}]") for name in ("counts", "titles"))
-    assert tab.page.evaluate("() => window.gone") == [], "the figure was never away"
+    assert tab.page.evaluate("() => window.gone") == [], "the matrix was never away"
+    assert tab.page.evaluate("() => window.mounts.size") > 2, "streamlit did draw it anew"
     assert len([count for count in counts if count]) >= 3, f"it filled in step by step: {counts}"
     assert sum("% · Prompt transfer" in title for title in titles) >= 2
     assert tab.page.title() == "Prompt transfer"

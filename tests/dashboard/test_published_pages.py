@@ -15,7 +15,7 @@ from tests.dashboard.test_pages import APP, text
 from tests.hands import evaluate
 from tests.published.test_study import checkout
 
-PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs")
+PAGES = ("overview", "transfer", "neurons", "ablation", "correlation", "prompt_space", "shelf", "runs")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from ptlib.store import Store
 from tests.sessions import ROOT, free_port, server, until_healthy
 
 KILLS = 5
+PATIENCE_SECONDS = 200
+"""For a worker to finish a cell; on a machine that is busy with other things it takes long to load the PLM."""
 
 
 def many_cells(library):
@@ -44,7 +46,7 @@ def kill_at_random(store, library, seed, kills):
         supervise.keep_going(store)
         # Now and then while the PLM is loaded, never twice in a row: three deaths at one place are a failure, as they should be.
         loading = not loading and rng.random() < 0.25
-        seen, end = progress.progress(store, run).done, time.monotonic() + 60
+        seen, end = progress.progress(store, run).done, time.monotonic() + PATIENCE_SECONDS
         while not loading and progress.progress(store, run).done <= seen and time.monotonic() < end:
             time.sleep(0.02)
         time.sleep(rng.random() * (2.0 if loading else 0.4))
