@@ -61,7 +61,7 @@ def findings(view: View, one: Side, other: Side) -> None:
     if picked:
         pair_panel(view, one, other, shown, picked)
     side_by_side(view, shown, names)
-    st.subheader("All cells")
+    st.header("All cells")
     st.dataframe(shown[[name for name in TABLE if name in shown]], hide_index=True, width="stretch", column_config={
         name: st.column_config.NumberColumn(format="%.3f") for name in ("one", "other", "difference")}
         | {name: st.column_config.NumberColumn(format="%.2g") for name in ("p", "p_holm")}
@@ -168,7 +168,7 @@ def side_by_side(view: View, cells: pd.DataFrame, names: tuple[str, str]) -> Non
     shown = arranged.zoomed(axes(cells, st.session_state.get("order") or "type"), st.query_params.get(arrange.ZOOM, ""))
     if is_wide(len(shown.rows.names), len(shown.columns.names)):
         return
-    st.subheader("Side by side")
+    st.header("Side by side")
     for place, name, side in zip(st.columns(2), names, ("one", "other"), strict=True):
         with place:
             components.show(figures.scores(cells, shown.rows, shown.columns, side, name, view.mode), f"scores-{side}",

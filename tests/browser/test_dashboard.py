@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.browser.accessibility import violations
 from tests.browser.conftest import ARTEFACTS
 
 PAGES = {"": "Which soft prompts", "transfer": "Transfer", "neurons": "Neurons", "ablation": "Ablation", "correlation": "Correlation",
@@ -123,7 +124,7 @@ def test_progress_survives_a_second_tab(filled, browser):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_every_page(filled, browser, size, scheme):
+def test_every_page_is_legible_accessible_and_fits(filled, browser, size, scheme):
     tab = Tab(browser, size, scheme)
     for path, title in PAGES.items():
         tab.open(f"{filled}/{path}?{SELECTION}")
@@ -134,6 +135,7 @@ def test_every_page(filled, browser, size, scheme):
         tab.settle()
         overflow = tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{path} is wider than the screen"
+        assert violations(tab.page) == [], path
         tab.shot(f"{path or 'overview'}-{size[0]}-{scheme}")
         tab.check()
     tab.context.close()
