@@ -131,8 +131,8 @@ def all_runs(most: int) -> list[progress.Progress]:
 
 
 def cells_of_run(run_id: str) -> list[Cell]:
-    """Every cell of a run."""
-    return progress.cells_of(store(), run_id)
+    """Every cell of a run; which they are does not change."""
+    return kept().get(("cells of run", run_id), None, lambda: progress.cells_of(store(), run_id))
 
 
 def busy() -> bool:

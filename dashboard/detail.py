@@ -33,7 +33,7 @@ def picked(rows: Sequence[str], targets: Sequence[str], page: str) -> Pair | Non
         st.query_params[NAME] = st.session_state["pair"]
     st.session_state["pair-page"], st.session_state["pair"] = page, st.query_params.get(NAME)
     found = picks.unjoined(st.query_params.get(NAME, ""), rows, targets)
-    links.answered(NAME, "" if found else "not a row and a column of this page")
+    links.answered(NAME, "" if found else "not a source and a target here")
     return (rows[found[0]], targets[found[1]]) if found else None
 
 

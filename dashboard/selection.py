@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import links
+from dashboard.gallery.sides import AS_TRAINED
 from dashboard.theme import Mode, type_order
 from dashboard.view import View
 from ptlib.analysis.indicators import INDICATORS
@@ -20,7 +21,6 @@ from ptlib.runs import select
 from ptlib.runs.precision import AUTO, Tested, best
 
 ALL = "all"
-AS_TRAINED = "as trained"
 IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
 ROOM = {"sources": 820, "tasks": 220, "seeds": 130, "layers": 130, "further": 130}

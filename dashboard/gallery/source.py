@@ -12,7 +12,7 @@ from dashboard.view import View
 from ptlib.library import Library
 from ptlib.neurons.states import States, from_arrays
 from ptlib.published import scores as imported
-from ptlib.runs import Cell, Selection, plan, stimulation_cells, tables
+from ptlib.runs import Cell, Selection, plan, progress, stimulation_cells, tables
 from ptlib.runs.plan import Grid
 from ptlib.runs.snapshot import Snapshot
 from ptlib.runs.study import Study, load_study
@@ -32,6 +32,9 @@ class Source(Protocol):
     def of_study(self, view: View, name: Hashable, make: Callable[[Study], Any]) -> Any: ...
     def of_states(self, view: View, key: Hashable, active: np.ndarray, make: Callable[[], Any]) -> Any: ...
     def of_library(self, key: Hashable, make: Callable[[], Any]) -> Any: ...
+    def of_store(self, view: View, name: Hashable, make: Callable[[], Any]) -> Any: ...
+    def snapshot(self) -> Snapshot: ...
+    def cells_of_run(self, run_id: str) -> list[Cell]: ...
     def found(self, key: str, what: str, work: Callable[..., Any], *args: Any, name: Hashable = None, **options: Any) -> Any | None: ...
 
 
@@ -104,6 +107,17 @@ class Fresh:
 
     def of_library(self, key: Hashable, make: Callable[[], Any]) -> Any:
         return self._once(key, make)
+
+    def of_store(self, view: View, name: Hashable, make: Callable[[], Any]) -> Any:
+        return self._once(("of store", name, view.selection), make)
+
+    def snapshot(self) -> Snapshot:
+        """The store's scores at the one moment."""
+        return self._snapshot
+
+    def cells_of_run(self, run_id: str) -> list[Cell]:
+        """Every cell of a run; none where there is no such run."""
+        return self._once(("cells of run", run_id), lambda: progress.cells_of(self._store, run_id))
 
     def found(self, key: str, what: str, work: Callable[..., Any], *args: Any, name: Hashable = None, **options: Any) -> Any:
         """The result, computed here and now; pages compute it in a process beside theirs. The key tells one from another."""

@@ -186,7 +186,7 @@ def test_what_is_not_here_is_told_and_the_rest_is_shown(visit, asked):
 
 def test_a_cell_that_is_not_here_is_told(visit):
     test = visit("/transfer?cell=gone~pairs")
-    assert "cell gone~pairs (not a row and a column of this matrix)" in warned(test)
+    assert "cell gone~pairs (not a source and a target here)" in warned(test)
     test.switch_page("views/runs.py").run()
     assert not test.warning
 
