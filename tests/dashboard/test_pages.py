@@ -13,7 +13,7 @@ from ptlib.store import Store
 from tests.hands import work
 
 APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
-PAGES = ("overview", "transfer", "compare", "neurons", "correlation", "prompt_space", "shelf", "runs")
+PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs")
 
 
 @pytest.fixture(scope="module")
