@@ -18,8 +18,8 @@ from ptlib.library import Library
 from ptlib.store import Store
 from tests.dashboard.conftest import FOUL
 
-KINDS = [*[figure for figure in pack.FIGURES if figure[0] != "measured-published"], ("confusion", {"cell": "tiny-1/foul-0-s0~films"}),
-         ("transfer-matrix", {"cell": joined(*FOUL), "order": "clustering", "find": "n", "zoom": joined(FOUL[0], FOUL[1], "films", "meals")})]  # fmt: skip
+KINDS = [*[figure for figure in pack.FIGURES if figure[0] != "measured-published"], ("confusion", {"cell": joined("tiny-1/foul-0-s0", "films")}),
+         ("transfer-matrix", {"cell": joined(FOUL[0], "films"), "order": "clustering", "find": "n", "zoom": joined(FOUL[0], FOUL[1], "films", "meals")})]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_one_command_makes_a_folder_of_them_again(foul_source, foul_view, tmp_pa
 
 
 def test_a_notebook_cell_draws_the_same(foul_source, foul_view):
-    given = {"show": "relative performance", "cell": joined(*FOUL)}
+    given = {"show": "relative performance", "cell": joined(FOUL[0], "films")}
     view = replace(foul_view, layers=[0, 1])
     leaving = Leaving(gallery.draw("transfer-matrix", foul_source, view, given), "transfer-matrix", view, given)
     found = {}
