@@ -17,6 +17,8 @@ from ptlib.prompts import family_insertions
 from ptlib.runs import Cell
 
 MOST_RUNS = 100
+LONGEST = 40
+"""Letters of a run's title, which stands in the address."""
 
 
 def controls(view: View) -> dict | None:
@@ -61,7 +63,7 @@ def _runs(view: View) -> dict | None:
         return None
     chosen = {}
     for place, first in (("first", 0), ("second", 1)):
-        run = st.selectbox(f"{place.capitalize()} run", list(runs), index=first, format_func=lambda run: f"{runs[run].title} ({run})",
+        run = st.selectbox(f"{place.capitalize()} run", list(runs), index=first, format_func=lambda run: f"{runs[run].title[:LONGEST]} ({run})",
                            key=f"run-{first}", bind="query-params", width=330)  # fmt: skip
         chosen[f"{place}_run"] = run
         parts = [", ".join(sides.words(part)) for part in sides.parts_of(LIVE.cells_of_run(run))]

@@ -10,11 +10,10 @@ from tests.browser.accessibility import violations
 from tests.browser.conftest import ARTEFACTS
 
 PAGES = {"": "Which soft prompts", "transfer": "Transfer", "compare": "Compare", "neurons": "Neurons", "ablation": "Ablation", "correlation": "Correlation",
-         "prompt_space": "Prompt space", "cross_model": "Cross-model", "training": "Training", "initialisation": "Transfer as initialisation", "shelf": "Library", "runs": "Runs"}  # fmt: skip
+         "prompt_space": "Prompt space", "cross_model": "Cross-model", "training": "Training", "initialisation": "Transfer as initialisation",
+         "shelf": "Library", "runs": "Runs"}  # fmt: skip
 SELECTION = "seeds=0&n=25"
-OWN_PROBES = re.compile(
-    r"/(?:transfer|compare|neurons|ablation|correlation|prompt_space|cross_model|training|initialisation|shelf|runs)/_stcore/(?:health|host-config)$"
-)
+OWN_PROBES = re.compile(rf"/(?:{'|'.join(filter(None, PAGES))})/_stcore/(?:health|host-config)$")
 """Streamlit's browser code asks below a page's address first, gets a 404 and asks at the root. Not ours to mend."""
 
 

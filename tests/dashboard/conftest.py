@@ -1,6 +1,5 @@
 """A library whose names are as bad as names can be, with everything of it computed: for what leaves the dashboard."""
 
-import json
 import shutil
 
 import numpy as np
@@ -12,22 +11,20 @@ from ptlib.library import Library
 from ptlib.prompts import SoftPrompt, save
 from ptlib.runs import plan, queue, select
 from ptlib.store import Store
-from tests.conftest import write_task
 from tests.hands import work
 
-FOUL = ('=HYPERLINK("http://a","b")<script>alert(1)</script>&$x_1^2$ | **m** `c` \\textbf{y}~%#', "🙂שלום مرحبا" + "n" * 290)
-"""HTML, LaTeX, Markdown and a spreadsheet's formula; an emoji, text that runs from right to left, and 300 letters."""
+FOUL = ('=HYPERLINK("http://a","b")<script>alert(1)</script>&$x_1^2$ | **m** `c` \\textbf{y}~%#', "🙂שלום مرحبا" + "n" * 289)
+"""A spreadsheet's formula, HTML, LaTeX and Markdown; an emoji, text that runs from right to left, and 300 letters. Tasks' own names are
+ids; what a prompt was trained on may be called anything."""
 
 
 @pytest.fixture(scope="session")
 def foul_library(tiny_library, tmp_path_factory):
-    """The tiny library with two more tasks and their prompts."""
+    """The tiny library with prompts of two more sources, which are no task here."""
     folder = tmp_path_factory.mktemp("foul") / "library"
     shutil.copytree(tiny_library, folder)
     plm = Library.open([folder]).plm("tiny-1").fingerprint
     for number, name in enumerate(FOUL):
-        toml = write_task(folder / "tasks", f"foul-{number}", "sentiment", ["negative", "positive"], rows=20)
-        toml.write_text(toml.read_text().replace(f'name = "foul-{number}"', f"name = {json.dumps(name)}"))
         values = np.random.default_rng(number).normal(0, 0.5, (5, 32)).astype(np.float32)
         for seed in (0, 1):
             save(SoftPrompt(values + seed, f"foul-{number}-s{seed}", plm, name, seed, "trained"), folder / "prompts" / "tiny-1" / f"foul-{number}-s{seed}.safetensors")  # fmt: skip
