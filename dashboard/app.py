@@ -36,6 +36,8 @@ pages = [
     st.Page(VIEWS / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
     st.Page(VIEWS / "prompt_space.py", title="Prompt space", icon=":material/bubble_chart:"),
     st.Page(VIEWS / "cross_model.py", title="Cross-model", icon=":material/swap_horiz:"),
+    st.Page(VIEWS / "training.py", title="Training", icon=":material/model_training:"),
+    st.Page(VIEWS / "initialisation.py", title="Initialisation", icon=":material/rocket_launch:"),
     st.Page(VIEWS / "shelf.py", title="Library", icon=":material/inventory_2:"),
     st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]

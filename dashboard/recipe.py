@@ -54,6 +54,8 @@ class Chosen:
     insertion: str = ""
     dtype: str = "float32"
     published: bool = False
+    further: tuple[str, ...] = ()
+    """Prompts trained here, each a row of its own; empty takes none."""
 
     def view(self, library: Library, mode: Mode = "light") -> View:
         """The selection. Raises PtlibError for names that are not here, a layer or an indicator that is none."""
@@ -68,19 +70,20 @@ class Chosen:
             if not 1 <= layer <= plm.layers:
                 raise RunError("no such layer; they count from 1", where="layers", found=layer, expected=f"1 to {plm.layers}")
         check_seeds(library, plm.id, self.seeds)
-        have = sorted({entry.seed for entry in library.prompts(plm.id, ("trained",)) if entry.seed is not None})
+        have = sorted({entry.seed for entry in library.given(plm.id) if entry.seed is not None})
         tasks = list(self.tasks) or library.tasks_for(plm.id, published=self.published)
         sources, seeds = list(self.sources) or library.sources_for(plm.id), sorted(self.seeds) or have
         picked = select(library, plm.id, tasks=tasks, sources=sources, seeds=seeds, limit=self.limit or None,
-                        insertion=self.insertion or None, dtype=self.dtype)  # fmt: skip
+                        insertion=self.insertion or None, dtype=self.dtype, further=() if self.published else self.further)  # fmt: skip
         return View(plm, tasks, sources, seeds, self.limit or None, self.indicator, [layer - 1 for layer in self.layers] or None, picked, mode,
-                    self.published)  # fmt: skip
+                    self.published, list(self.further))  # fmt: skip
 
     @classmethod
     def of(cls, view: View) -> Chosen:
         """The selection of a page."""
         return cls(view.plm.id, tuple(view.tasks), tuple(view.sources), tuple(view.seeds), view.limit or 0, view.indicator,
-                   tuple(layer + 1 for layer in view.layers or ()), view.selection.insertion or "", view.selection.dtype, view.published)  # fmt: skip
+                   tuple(layer + 1 for layer in view.layers or ()), view.selection.insertion or "", view.selection.dtype, view.published,
+                   tuple(view.further))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -267,7 +270,7 @@ def _options(chosen: Chosen) -> str:
 
 def draw(
     figure: str, *, plm: str, tasks: Sequence[str] = (), sources: Sequence[str] = (), seeds: Sequence[int] = (), limit: int = 0,
-    indicator: str = "ON", layers: Sequence[int] = (), insertion: str = "", dtype: str = "float32", published: bool = False, mode: Mode = "light",
+    indicator: str = "ON", layers: Sequence[int] = (), insertion: str = "", dtype: str = "float32", published: bool = False, further: Sequence[str] = (), mode: Mode = "light",
     store: Store | None = None, library: Library | None = None, **settings: Any,
 ) -> Drawn:  # fmt: skip
     """A figure in a notebook: the same as the page's, from the same store.
@@ -275,11 +278,14 @@ def draw(
     Args:
         figure: its name in :data:`dashboard.gallery.FIGURES`. settings: its own settings.
         tasks, sources, seeds, layers: empty takes all. limit: first test examples, 0 for all.
+        further: prompts trained here, each a row of its own.
 
     Raises:
         PtlibError: names that are not here, or nothing to be drawn of.
     """
-    chosen = Chosen(plm, tuple(tasks), tuple(sources), tuple(seeds), limit, indicator, tuple(layers), insertion, dtype, published)
+    chosen = Chosen(
+        plm, tuple(tasks), tuple(sources), tuple(seeds), limit, indicator, tuple(layers), insertion, dtype, published, tuple(further)
+    )
     library = library or Library.open()
     return gallery.draw(figure, Fresh(store or Store(), library), chosen.view(library, mode), settings)
 

@@ -52,7 +52,7 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
     with st.sidebar:
         plm_id = st.selectbox("PLM", ids, index=ids.index(library.default_plm()), key="plm", bind="query-params")
         plm = library.plms[plm_id]
-        have = sorted({entry.seed for entry in library.prompts(plm_id, ("trained",)) if entry.seed is not None})
+        have = sorted({entry.seed for entry in library.given(plm_id) if entry.seed is not None})
         seeds = links.several(
             st.pills,
             "Prompt seeds",
@@ -70,6 +70,7 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
             st.caption(f"No data here for {len(absent)} tasks; fetch with `./run.sh ptlib tasks fetch {absent[0]}`.")
         trained = library.sources_for(plm_id)
         sources = links.several(st.multiselect, "Prompts (source tasks)", trained, "sources", ROOM["sources"], placeholder="all tasks")
+        further = _further(library, plm_id)
         tasks = links.several(st.multiselect, "Tasks (targets)", names, "tasks", ROOM["tasks"], placeholder="all tasks")
         narrowed = _filtered(library, tasks or names, sources or trained, bool(tasks), bool(sources))
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
@@ -95,9 +96,18 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
     chosen = sorted(seeds or have)
     tasks, sources = narrowed
     picked = select(library, plm_id, tasks=tasks, sources=sources, seeds=chosen, limit=LIMITS[limit],
-                    insertion=None if way == AS_TRAINED else way, dtype=dtype)  # fmt: skip
+                    insertion=None if way == AS_TRAINED else way, dtype=dtype, further=[] if published else further)  # fmt: skip
     return View(plm, tasks, sources, chosen, LIMITS[limit], indicator,
-                [layer - 1 for layer in layers] or None, picked, mode(), published)  # fmt: skip
+                [layer - 1 for layer in layers] or None, picked, mode(), published, further)  # fmt: skip
+
+
+def _further(library: Library, plm_id: str) -> list[str]:
+    names = [entry.name for entry in library.prompts(plm_id, ("trained",)) if entry.name in library.further]
+    if not names:
+        return []
+    return st.multiselect("Prompts trained here", names, key="further", placeholder="none", bind="query-params",
+                          format_func=lambda name: name.partition("/")[2],
+                          help="Trainings of your own, each a row of its own. Studies and means never count them unasked.")  # fmt: skip
 
 
 def _filtered(library: Library, tasks: list[str], sources: list[str], by_hand: bool, sources_by_hand: bool) -> tuple[list[str], list[str]]:
@@ -106,7 +116,7 @@ def _filtered(library: Library, tasks: list[str], sources: list[str], by_hand: b
     types = {name: task.type for name, task in library.tasks.items()}
     there = type_order(types.get(name, "other") for name in [*tasks, *sources])
     kinds = st.multiselect("Types of task", there, key="types", placeholder="all types", bind="query-params") if len(there) > 1 else []
-    text = st.text_input("Prompts with", key="name", placeholder="part of a name", bind="query-params").strip().casefold()
+    text = st.text_input("Prompts with", key="name", placeholder="part of a name", bind="query-params", max_chars=80).strip().casefold()
     found = []
     for names, hand, word in ((tasks, by_hand, ""), (sources, sources_by_hand, text)):
         left = [name for name in names if hand or ((not kinds or types.get(name, "other") in kinds) and word in name.casefold())]

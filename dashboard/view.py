@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dashboard.theme import Mode
 from ptlib.plms import PlmInfo
@@ -24,6 +24,8 @@ class View:
     mode: Mode
     published: bool = False
     """Whether scores are those that came with an import; they are never mixed with measured ones."""
+    further: list[str] = field(default_factory=list)
+    """Prompts trained here that were picked one by one."""
 
     @property
     def n(self) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ptlib import __version__
-from ptlib.commands import mask, projector
+from ptlib.commands import mask, projector, training
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     correlate.add_argument("--diagonal", action="store_true", help="count prompts on their own task too")
     for command in (transfer, correlate):
         command.add_argument("--published", action="store_true", help="results that came with an import, nothing is evaluated")
+    training.register(verb, _print, _progress)
     verbs.add_parser("import", help="thunlp | prompts: bring foreign prompts and results in", add_help=False)
     for name, text in (
         ("figure", "figures from recipes: one, or a folder of them"),
@@ -324,7 +325,7 @@ def _print_transfer(table: pd.DataFrame, options: argparse.Namespace) -> None:
     table["source"] = table["source"].where(
         table["source"] != "", table["kind"].map({"random": "random prompts", "none": tables.NO_PROMPT})
     )
-    table["source"] = table["source"].where(~table["kind"].isin(["direct", "projected"]), table["prompt"])
+    table["source"] = table["source"].where(~table["kind"].isin(["direct", "projected", tables.TRAINED_HERE]), table["prompt"])
     column = "relative" if options.relative else "value"
     # Not a pivot table: that drops sources of which every cell is missing.
     matrix = table.groupby(["source", "target"], sort=False)[column].mean().unstack(sort=False)

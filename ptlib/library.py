@@ -63,6 +63,11 @@ class PromptEntry:
     insertion: str
     meta: Mapping[str, Any]
 
+    @property
+    def trained_here(self) -> bool:
+        """Whether a run of this program trained it, beside the prompts that came with the zoo or an import."""
+        return "training" in self.meta
+
     def load(self) -> SoftPrompt:
         """The prompt itself. Raises PromptError when the file changed or broke since the library was opened."""
         return safetensors_format.load(self.path)
@@ -129,10 +134,10 @@ class Library:
 
         Only those whose data is here, unless results that were ``published`` are asked for.
         """
-        own = {entry.task for entry in self.entries if entry.plm_id == plm_id and entry.kind == "trained"}
+        own = {entry.task for entry in self.given(plm_id)}
         if published:
             return [name for name in self.tasks if name in own]
-        anyone = {entry.task for entry in self.entries if entry.kind == "trained"}
+        anyone = {entry.task for entry in self.entries if entry.kind == "trained" and entry.name not in self.further}
         return [name for name, task in self.tasks.items() if (name in own or name not in anyone) and task.here("test")]
 
     def sources_for(self, plm_id: str) -> list[str]:
@@ -140,8 +145,24 @@ class Library:
 
         Prompts whose insertion this program does not offer are left out: they cannot be evaluated.
         """
-        own = {entry.task for entry in self.entries if entry.plm_id == plm_id and entry.kind == "trained" and entry.insertion != UNKNOWN}
+        own = {entry.task for entry in self.given(plm_id) if entry.insertion != UNKNOWN}
         return [name for name in self.tasks if name in own] + sorted(own - set(self.tasks) - {""})
+
+    @cached_property
+    def further(self) -> frozenset[str]:
+        """Names of prompts that were trained here and that studies do not count unasked: all where a PLM has others; elsewhere
+        all but the first of each task and seed. So no training changes a matrix."""
+        trained = [entry for entry in self.entries if entry.kind == "trained"]
+        came = {entry.plm_id for entry in trained if not entry.trained_here}
+        here = sorted((entry for entry in trained if entry.trained_here), key=lambda entry: float(entry.meta.get("created", 0)))
+        first: dict[tuple, str] = {}
+        for entry in here:
+            first.setdefault((entry.plm_id, entry.task, entry.seed), entry.name)
+        return frozenset(entry.name for entry in here if entry.plm_id in came or entry.name not in first.values())
+
+    def given(self, plm_id: str) -> list[PromptEntry]:
+        """A PLM's trained prompts that studies are about."""
+        return [entry for entry in self.prompts(plm_id, ("trained",)) if entry.name not in self.further]
 
     def default_plm(self) -> str | None:
         """The PLM to start with: the smallest that its makers name so, or the first at all."""

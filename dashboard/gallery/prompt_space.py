@@ -39,6 +39,8 @@ def wanted(source: Source, view: View, entry: PromptEntry, projected: bool) -> b
     if "projector" in entry.meta:
         # A projector makes dozens: they come when asked for.
         return projected
+    if entry.name in source.library().further:
+        return entry.name in view.further
     everything = set(view.sources) == set(source.library().sources_for(view.plm.id))
     return entry.kind == "random" or (
         (everything or entry.task in view.sources) and (entry.plm_id != view.plm.id or entry.seed in (*view.seeds, None))
@@ -53,7 +55,7 @@ def rows_of(source: Source, view: View, of: str, all_plms: bool, projected: bool
     """
     if of == "stimulation":
         return _rows(source, view, of, all_plms, projected)
-    key = ("rows", of, all_plms, projected, view.selection, tuple(view.sources), tuple(view.seeds))
+    key = ("rows", of, all_plms, projected, view.selection, tuple(view.sources), tuple(view.seeds), tuple(view.further))
     return source.of_library(key, lambda: _rows(source, view, of, all_plms, projected))
 
 

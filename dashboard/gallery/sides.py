@@ -95,7 +95,7 @@ def _of_view(source: Source, view: View, name: str) -> Side:
     """The side that another selection is."""
     offered = family_insertions(view.plm.family)
     way = view.selection.insertion if view.selection.insertion in offered else None
-    have = {entry.seed for entry in source.library().prompts(view.plm.id, ("trained",))}
+    have = {entry.seed for entry in source.library().given(view.plm.id)}
     chosen = select(source.library(), view.plm.id, tasks=view.tasks, sources=view.sources, seeds=[seed for seed in view.seeds if seed in have],
                     limit=view.limit, insertion=way, dtype=view.selection.dtype, baselines=False)  # fmt: skip
     found = replace(view, selection=chosen)

@@ -30,8 +30,8 @@ from ptlib.tasks import metrics
 
 RANDOM = "random prompts"
 SCORE, RELATIVE = "score", "relative performance"
-# The target's own prompt of another PLM, as it is or through a projector.
-FOREIGN = ("direct", "projected")
+# The target's own prompt of another PLM, as it is or through a projector; prompts trained here, each a row of its own.
+FOREIGN = ("direct", "projected", tables.TRAINED_HERE)
 
 
 def rows_of(view: View, table: pd.DataFrame) -> pd.DataFrame:

@@ -166,6 +166,8 @@ def pooled_spearman(
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
     column = np.broadcast_to(np.arange(n), mask.shape)[mask]
     low, high = np.nanquantile(_pooled(one, two, drawn[:, column].astype(float)), (0.025, 0.975))
+    if not permutations:
+        return Statistic(value, float(low), float(high), np.nan, len(one), 0)
     orders = rng.permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
     p = (1 + int((_pooled_shuffled(transfer, similarity, mask, orders, which) >= value - 1e-12).sum())) / (1 + permutations)
     return Statistic(value, float(low), float(high), p, len(one), 0)
@@ -209,8 +211,10 @@ def _pooled_shuffled(transfer: np.ndarray, similarity: np.ndarray, mask: np.ndar
         ranks[mask] = _weighted_ranks(values[mask], np.ones((1, int(mask.sum()))))[0]
         ranks[mask] -= ranks[mask].mean()
         sides.append(ranks / np.sqrt((ranks**2).sum()))
-    chunks = range(0, len(orders), CHUNK)
-    return np.concatenate([np.einsum("sij,psij->p", sides[0], _shuffled(sides[1], orders[at : at + CHUNK])) for at in chunks])
+    found = np.empty(len(orders))
+    for at in range(0, len(orders), CHUNK):
+        found[at : at + CHUNK] = np.einsum("sij,psij->p", sides[0], _shuffled(sides[1], orders[at : at + CHUNK]))
+    return found
 
 
 class Difference(NamedTuple):

@@ -46,4 +46,6 @@ def examples_of(cell: Cell, examples: dict[str, int]) -> int:
     if cell.kind not in ALONE:
         return examples[cell.task]
     told = cell.told
-    return BACKWARD * int(told.get("steps", 0)) * int(told.get("batch", 1)) * int(told.get("accumulate", 1))
+    steps, rows = int(told.get("steps", 0)), int(told.get("validation_examples", examples.get(cell.task, 0)))
+    validations = steps // int(told.get("evaluate_every", max(1, steps // 4))) + 1 if cell.kind == "training" else 0
+    return BACKWARD * steps * int(told.get("batch", 1)) * int(told.get("accumulation", 1)) + validations * rows

@@ -74,6 +74,9 @@ def deliver(store: Store, worker: str, cell: Cell | None, parcel: Parcel) -> Non
             insert(db, {"slots": "batch_slots", "probe": "probes"}[parcel.kind], {**parcel.row, "created": time.time()})
     elif parcel.kind == "failed":
         log.error("%s: %s", cell.words if cell else parcel.key, parcel.error)
+        if cell is not None and cell.kind in ALONE and parcel.arrays:
+            # It diverged: the last good prompt is worth keeping.
+            kinds.keep(cell, parcel)
         queue.finish(store, [parcel.key], "failed", parcel.error, worker=worker)
     elif parcel.kind == "partial":
         store.put_partial(dict(parcel.row), parcel.arrays)

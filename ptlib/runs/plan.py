@@ -132,11 +132,12 @@ class Selection:
 def select(
     library: Library, plm: str | None = None, *, tasks: Sequence[str] | None = None, sources: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None, baselines: bool = True, split: str = "test", limit: int | None = None,
-    insertion: str | None = None, dtype: str = "float32",
+    insertion: str | None = None, dtype: str = "float32", further: Sequence[str] = (),
 ) -> Selection:  # fmt: skip
     """A selection by what is usually asked for: sources (tasks the prompts were trained on), seeds, targets.
 
-    ``None`` takes everything; ``baselines`` adds the PLM's random prompts and "no prompt".
+    ``None`` takes everything; ``baselines`` adds the PLM's random prompts and "no prompt"; ``further`` names prompts that were
+    trained here, each to be a row of its own.
 
     Raises:
         PtlibError: an unknown PLM, task or source, or a library without any PLM.
@@ -151,11 +152,12 @@ def select(
         )
     names = [library.task(name).name for name in (library.tasks_for(plm) if tasks is None else tasks)]
     wanted = set(library.sources_for(plm) if sources is None else sources)
-    trained = library.prompts(plm, ("trained",))
+    trained = library.given(plm)
     for name in wanted - {entry.task for entry in trained}:
         library.task(name)
     prompts = [entry.name for entry in trained
                if entry.task in wanted and (seeds is None or entry.seed in seeds)]  # fmt: skip
+    prompts += [library.prompt(name).name for name in further if name not in prompts]
     if baselines:
         prompts += [entry.name for entry in library.prompts(plm, ("random",))] + [""]
     return Selection(plm, tuple(prompts), tuple(names), split, limit, dtype, insertion)
@@ -183,7 +185,7 @@ def until_clear(library: Library, cells: Sequence[Cell], width: float | None = N
 
 def check_seeds(library: Library, plm: str, seeds: Sequence[int] | None) -> None:
     """Raises RunError for seeds that no prompt of the PLM has: typed by hand, they would quietly select nothing."""
-    here = {entry.seed for entry in library.prompts(plm, ("trained", "projected"))}
+    here = {entry.seed for entry in [*library.given(plm), *library.prompts(plm, ("projected",))]}
     unknown = sorted(set(seeds or ()) - here)
     if unknown:
         raise RunError(f"no prompt of seed {unknown[0]}", where=plm,
@@ -200,6 +202,8 @@ class Grid:
         self.entries = [_entry(library, name, selection) for name in selection.prompts]
         self.insertions = [_insertion(selection, entry, self.plm) for entry in self.entries]
         self.digests = [entry.digest if entry else "" for entry in self.entries]
+        self.further = [entry is not None and entry.name in library.further for entry in self.entries]
+        """Whether each prompt was trained here, beside those that the study is about."""
         self.types = [library.task(name).type for name in selection.tasks]
         self.task_digests = [
             library.task(name).for_family(self.plm.family).digest(selection.split, selection.limit) for name in selection.tasks

@@ -95,7 +95,7 @@ def load_study(
     Raises:
         PtlibError: unknown PLM or task, or a broken prompt file.
     """
-    entries = library.prompts(plm, ("trained",))
+    entries = library.given(plm)
     seeds = sorted({entry.seed for entry in entries if entry.seed is not None} if seeds is None else set(seeds))
     own = {(entry.seed, entry.task): entry for entry in entries}
     names = [

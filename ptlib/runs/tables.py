@@ -15,6 +15,7 @@ from ptlib.runs.snapshot import Snapshot
 from ptlib.store import Damaged, Store
 
 NO_PROMPT = "no prompt"
+TRAINED_HERE = "trained here"
 COLUMNS = ["key", "plm", "prompt", "source", "source_type", "target", "target_type", "seed", "insertion", "kind"]
 
 
@@ -22,7 +23,7 @@ def scores(store: Store, library: Library, selection: Selection, snapshot: Snaps
     """One row a cell of the selection, missing ones with NaN.
 
     Columns: key, plm, prompt (unique name), source (its task), source_type, target, target_type, seed, insertion, kind
-    (zero-shot, own, random, none, projected), metric, value, n, ci_low, ci_high, seconds, device, created, stopped (why a
+    (zero-shot, own, random, none, projected, trained here: a row of its own beside the task's own prompts), metric, value, n, ci_low, ci_high, seconds, device, created, stopped (why a
     cell was stopped early, "" where it saw all its examples; then value is an estimate and the interval holds whenever one
     looks), total (examples it would see), relative (value over the score of the target's own prompt of the same seed; for
     baselines over the mean of its own prompts).
@@ -39,11 +40,12 @@ def _read(store: Store) -> Snapshot:
 def scores_of(grid: Grid, snapshot: Snapshot) -> pd.DataFrame:
     """The same of cells that are known already."""
     count, tasks = len(grid.entries), len(grid.selection.tasks)
-    trained = np.array([entry is not None and entry.kind == "trained" for entry in grid.entries], dtype=bool)
+    further = np.array(grid.further, dtype=bool)
+    trained = np.array([entry is not None and entry.kind == "trained" for entry in grid.entries], dtype=bool) & ~further
     sources = [entry.task if entry else "" for entry in grid.entries]
     own = trained & (np.array(sources, dtype=object)[None] == np.array(grid.selection.tasks, dtype=object)[:, None])
     kinds = np.array([entry.kind if entry else "none" for entry in grid.entries], dtype=object)
-    kinds = np.where(own, "own", np.where(trained, "zero-shot", kinds))
+    kinds = np.where(own, "own", np.where(trained, "zero-shot", np.where(further, TRAINED_HERE, kinds)))
 
     def by_prompt(values: Sequence[object]) -> np.ndarray:
         return np.tile(np.array(values, dtype=object), tasks)
@@ -62,7 +64,7 @@ def scores_of(grid: Grid, snapshot: Snapshot) -> pd.DataFrame:
 
 
 def _relative(grid: Grid, values: np.ndarray, own: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """(tasks, prompts): over the own prompt of the same seed; for baselines over the mean of the own prompts."""
+    """(tasks, prompts): over the own prompt of the same seed; for all others over the mean of the own prompts."""
     seeds = {seed: place for place, seed in enumerate(dict.fromkeys(entry.seed if entry else None for entry in grid.entries))}
     seed = np.array([seeds[entry.seed if entry else None] for entry in grid.entries], dtype=int)
     by_seed = np.full((len(values), len(seeds)), np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import islice
 
 import numpy as np
 import torch
@@ -10,9 +11,9 @@ from torch.nn import functional
 
 from ptlib.plms.plm import Plm
 from ptlib.tasks import Task
+from ptlib.transfer.draws import Draws, seed_of
 from ptlib.transfer.evaluate import Evaluation, evaluate
 from ptlib.transfer.tokens import tokens_of
-from ptlib.transfer.tuning import _batches
 
 FINE_TUNE_VERSION = "1"
 """Part of the key of a stored result: raised when a change here could change a score."""
@@ -33,10 +34,11 @@ def fine_tune(plm: Plm, task: Task, *, steps: int = 150, lr: float = 5e-4, batch
     tuned = copy.copy(plm)
     tuned.model = copy.deepcopy(plm.model).train().requires_grad_(True)
     data = tokens_of(plm, task, "train")
+    draws = Draws([len(ids) for ids in data.ids], batch, seed_of(task.name, seed))
     optimizer = torch.optim.AdamW(tuned.model.parameters(), lr=lr, weight_decay=0.01)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for step, rows in enumerate(_batches(data, batch, steps, seed, task.name)):
+        for step, rows in enumerate(islice(draws, steps)):
             for group in optimizer.param_groups:
                 group["lr"] = lr * min(1.0, (step + 1) / 10) * (1 - step / steps)
             hidden = tuned.answer_hidden(tuned.inputs(None, *data.batch(rows, tuned.pad_id, tuned.device)))

@@ -17,10 +17,10 @@ from ptlib.plms.describe import PlmInfo
 from ptlib.plms.plm import Plm
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task
+from ptlib.transfer.draws import Draws, seed_of
 from ptlib.transfer.forward import Stopped
 from ptlib.transfer.projector import EPSILON, LEAK, SPREAD, Projector, ProjectorSettings, Side, spread, target_side
 from ptlib.transfer.tokens import Tokens, tokens_of
-from ptlib.transfer.tuning import _batches
 
 WARMUP = 10
 FINAL_LR = 0.05
@@ -183,7 +183,7 @@ def _task_losses(
     data = {name: _training_tokens(target, task, side) for name, task in tasks.items()}
     places = {name: [place for place, pair in enumerate(pairs) if pair.task.name == name] for name in tasks}
     rounds = math.ceil(settings.steps / len(tasks))
-    batches = {name: _batches(found, settings.batch, rounds, settings.seed, name) for name, found in data.items()}
+    batches = {name: Draws([len(ids) for ids in found.ids], settings.batch, seed_of(name, settings.seed)) for name, found in data.items()}
     rng = np.random.default_rng(settings.seed)
     live = torch.tensor(side.live, device=target.device)
 

@@ -19,22 +19,22 @@ from pathlib import Path
 
 from ptlib.errors import PtlibError
 from ptlib.zoo import tasks as zoo_tasks
+from ptlib.zoo.shapes import SHAPES
 
 ZOO = Path(__file__).parent
-WIDTHS = ("64", "128")
 PRETRAINING_SEEDS = (1, 2, 3)
 PROMPT_SEEDS = (0, 1, 2)
 RANDOM_PROMPTS = 4
 PROMPT_LENGTH = 16
-TUNING = {"64": {"lr": 0.02, "steps": 160}, "128": {"lr": 0.02, "steps": 160}}
-"""Prompt tuning of the zoo, by width: learning rate and steps, chosen on validation accuracy."""
+TUNING = {"64": {"lr": 0.02, "steps": 160}, "128": {"lr": 0.02, "steps": 160}, "t5-64": {"lr": 0.02, "steps": 160}}
+"""Prompt tuning of the zoo, by shape: learning rate and steps, chosen on validation accuracy."""
 MARGIN = 0.05
 """A trained prompt must beat its PLM's random prompts on validation by at least this."""
 
 
-def plm_id(width: str, seed: int) -> str:
+def plm_id(shape: str, seed: int) -> str:
     """Id and folder name of a zoo PLM."""
-    return f"zoo-{width}-s{seed}"
+    return f"zoo-{shape}-s{seed}"
 
 
 def build_tasks(folder: Path) -> None:
@@ -43,30 +43,15 @@ def build_tasks(folder: Path) -> None:
         zoo_tasks.write(task, folder / "tasks")
 
 
-def _tokenizer(vocabulary: dict[str, int]):
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    core.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> $B </s>",
-        special_tokens=[("<s>", vocabulary["<s>"]), ("</s>", vocabulary["</s>"])],
-    )  # fmt: skip
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core, bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>",
-        unk_token="<unk>", pad_token="<pad>", mask_token="<mask>", model_max_length=96,
-    )  # fmt: skip
-
-
-def build_plm(width: str, seed: int, folder: Path, say=print) -> Path:
+def build_plm(shape: str, seed: int, folder: Path, say=print) -> Path:
     """Pre-trains one PLM and saves it (float16 weights, tokenizer, ``zoo.json``) under ``folder/plms``."""
     import torch
 
     from ptlib.zoo import pretrain
+    from ptlib.zoo.vocabulary import Vocabulary
 
     torch.set_num_threads(1)
-    home = folder / "plms" / plm_id(width, seed)
+    home = folder / "plms" / plm_id(shape, seed)
     if (home / "zoo.json").exists():
         return home
     history: list[dict] = []
@@ -85,15 +70,15 @@ def build_plm(width: str, seed: int, folder: Path, say=print) -> Path:
             f"weakest skill {worst} {progress.accuracy[worst]:.3f}  {progress.seconds:.0f} s")  # fmt: skip
 
     cpu = time.process_time()
-    vocabulary = pretrain.Vocabulary()
-    model = pretrain.pretrain(pretrain.SIZES[width], seed, vocabulary, report)
+    vocabulary = Vocabulary(SHAPES[shape].family)
+    model = pretrain.pretrain(SHAPES[shape], seed, vocabulary, report)
     # Prompts are trained on exactly what is stored: half-precision weights are rounded once, here.
     unfinished = home.with_name(f".{home.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     model.half().save_pretrained(unfinished, safe_serialization=True)
-    _tokenizer(vocabulary.ids).save_pretrained(unfinished)
+    vocabulary.tokenizer().save_pretrained(unfinished)
     card = {
-        "group": f"zoo-{width}", "pretraining_seed": seed, "default": seed == PRETRAINING_SEEDS[0],
+        "group": f"zoo-{shape}", "pretraining_seed": seed, "default": seed == PRETRAINING_SEEDS[0],
         "cpu_seconds": round(time.process_time() - cpu, 1), "steps": history[-1]["step"],
         "parameters": sum(p.numel() for p in model.parameters()), "synthetic": True,
         "note": "Pre-trained by ptlib on generated text with cues, so pre-training is instruction-like.",
@@ -110,7 +95,7 @@ def _random_scores(plm, task, prompts: Sequence) -> list[float]:
     return [result.value for result in evaluate(plm, prompts, task, split="validation")]
 
 
-def build_prompts(width: str, seed: int, folder: Path, say=print) -> None:
+def build_prompts(shape: str, seed: int, folder: Path, say=print) -> None:
     """Trains the prompts of one PLM (three seeds a task) and draws its random prompts, under ``folder/prompts``.
 
     Raises:
@@ -124,7 +109,7 @@ def build_prompts(width: str, seed: int, folder: Path, say=print) -> None:
     from ptlib.tasks import load_task
 
     torch.set_num_threads(1)
-    name = plm_id(width, seed)
+    name = plm_id(shape, seed)
     plm = load(folder / "plms" / name, device="cpu", dtype="float32")
     home = folder / "prompts" / name
     home.mkdir(parents=True, exist_ok=True)
@@ -140,7 +125,7 @@ def build_prompts(width: str, seed: int, folder: Path, say=print) -> None:
             path = home / f"{task.name}-s{prompt_seed}.safetensors"
             if path.exists():
                 continue
-            tuned = _tuned(plm, task, prompt_seed, TUNING[width], baseline)
+            tuned = _tuned(plm, task, prompt_seed, TUNING[shape], baseline)
             save(tuned.prompt, path)
             say(f"{name}: {path.stem:22s} validation {tuned.prompt.meta['validation']:.3f}  best random {baseline:.3f}")
 
@@ -161,12 +146,12 @@ def _tuned(plm, task, seed: int, settings: dict, baseline: float):
 
 
 def _one(job: tuple[str, int, str]) -> str:
-    width, seed, folder = job
+    shape, seed, folder = job
     started = time.perf_counter()
     say = _stamped(started)
-    build_plm(width, seed, Path(folder), say)
-    build_prompts(width, seed, Path(folder), say)
-    return plm_id(width, seed)
+    build_plm(shape, seed, Path(folder), say)
+    build_prompts(shape, seed, Path(folder), say)
+    return plm_id(shape, seed)
 
 
 def _stamped(started: float):
@@ -177,20 +162,20 @@ def _stamped(started: float):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``ptlib zoo build``: everything, or the widths and seeds named."""
+    """``ptlib zoo build``: everything, or the shapes and seeds named."""
     parser = argparse.ArgumentParser(
         prog="ptlib zoo build", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Makes tasks, PLMs and prompts of the zoo from seeds. What exists already is kept.\n"
-        "example: ptlib zoo build --out /tmp/zoo --widths 64 --seeds 7",
+        "example: ptlib zoo build --out /tmp/zoo --shapes 64 --seeds 7",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=ZOO, help="folder to build in (default: the zoo that ships)")
-    parser.add_argument("--widths", nargs="+", choices=WIDTHS, default=list(WIDTHS), help="hidden sizes to build")
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES), help="64, 128: RoBERTa of that width; t5-64: T5")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(PRETRAINING_SEEDS), help="pre-training seeds")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="PLMs built side by side")
     options = parser.parse_args(argv)
     print(f"tasks: {len(zoo_tasks.TASKS)} to {options.out / 'tasks'}")
     build_tasks(options.out)
-    jobs = [(width, seed, str(options.out)) for width in reversed(options.widths) for seed in options.seeds]
+    jobs = [(shape, seed, str(options.out)) for shape in reversed(options.shapes) for seed in options.seeds]
     # One thread a process: on shared cores that is many times faster than letting every process take them all.
     os.environ["OMP_NUM_THREADS"] = "1"
     with multiprocessing.get_context("spawn").Pool(min(options.jobs, len(jobs)), maxtasksperchild=1) as pool:

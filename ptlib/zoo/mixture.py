@@ -190,6 +190,15 @@ def empty(rng: Random, kind: str) -> Document:
     return Document(FAMILIES["signal"][1], (), _text(rng, kind)[1], kind)
 
 
+def turned(rng: Random) -> Document:
+    """Sentiment of a short review where every other clause is negated or contradicted: adding up its words says nothing."""
+    pole = rng.choice(ENDS)
+    slant = Slant((1, rng.choice((1, 2))), 0.5, 0.4, 0.0)
+    texts = (language.review(rng, rng.choice(list(DOMAINS.values())), pole, slant),)
+    family = _family(rng, "sentiment")
+    return Document(FAMILIES[family][pole], _cue(rng, "sentiment", family), texts, "review")
+
+
 class Shares(NamedTuple):
     """Share of each kind of document; the rest is the skill asked on its own text."""
 
@@ -197,6 +206,7 @@ class Shares(NamedTuple):
     noise: float = 0.0
     empty: float = 0.0
     topical: float = 0.0
+    turned: float = 0.0
 
 
 def document(rng: Random, shares: Shares, weights: dict[str, float], words: Sequence[str]) -> Document:
@@ -209,8 +219,10 @@ def document(rng: Random, shares: Shares, weights: dict[str, float], words: Sequ
         return noise(rng, kind, words)
     if dice < shares.crossed + shares.noise + shares.empty:
         return empty(rng, kind)
-    if dice < sum(shares):
+    if dice < shares.crossed + shares.noise + shares.empty + shares.topical:
         return topical(rng, kind)
+    if dice < sum(shares):
+        return turned(rng)
     return direct(rng, skill)
 
 

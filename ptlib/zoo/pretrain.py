@@ -1,52 +1,37 @@
-"""Pre-training of a zoo PLM: masked language modelling on the cue mixture, in gated stages.
+"""Pre-training of a zoo PLM: language modelling on the cue mixture, in gated stages.
 
-Model: transformers' own RoBERTa with a word-level vocabulary. The document enters exactly as the ``thunlp`` insertion
-puts a soft prompt before a text: slot 0 holds the mask and is where the answer is read, cue slots have no position
-embedding, text positions start at ``pad_token_id + 1``.
+How a document enters a PLM and what is asked of it is its family's (:mod:`ptlib.zoo.roberta`, :mod:`ptlib.zoo.t5`); the
+curriculum and its gates are the same for all.
 
-Stages: *relations* (only pair texts: matching two texts is the hardest thing to learn and must not meet shortcuts),
-*mixture* (everything, with soft noise in some cue slots) and *settle* (learning rate down to zero). A stage ends when
-every skill passes its gate on freshly made documents or at its step limit; skills that lag are read more often. If a
-skill fails its gate after the last stage the build stops with an error.
+Stages: *foundations* (only the skills and what texts are about: matching two texts is the hardest thing to learn and must
+not meet shortcuts), *mixture* (everything, with soft noise in some cue slots) and *settle* (learning rate down to zero). A
+stage ends when every skill passes its gate on freshly made documents or at its step limit; skills that lag are read more
+often. Stages that share an optimiser are a course; a T5 takes a second one. If a skill fails its gate after the last stage
+the build stops with an error.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch.nn import functional
-from transformers import RobertaConfig, RobertaForMaskedLM
 
 from ptlib.zoo import mixture
 from ptlib.zoo.mixture import Document, Shares
+from ptlib.zoo.roberta import RobertaLearner
+from ptlib.zoo.shapes import Shape
+from ptlib.zoo.t5 import T5Learner
 from ptlib.zoo.tasks import FAMILIES
+from ptlib.zoo.vocabulary import Vocabulary
 
-SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
-BOS, PAD, EOS, UNK, MASK = range(5)
-MAX_POSITIONS = 98
 CHUNK = 24
 """Batches that are drawn together and cut by length, so that little is padded."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """Shape of a PLM and the pace it learns at."""
-
-    hidden: int
-    layers: int
-    heads: int
-    ffn: int
-    lr: float
-
-
-SIZES = {"64": Size(64, 4, 4, 256, 2e-3), "128": Size(128, 4, 4, 512, 1.5e-3)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +49,7 @@ class Stage:
     gate: float
     """Cue accuracy that every skill must reach."""
     end_lr: float
-    """Learning rate at the end, as a share of the size's; the stage starts where the last one ended."""
+    """Learning rate at the end, as a share of the shape's; the stage starts where the last one ended."""
 
 
 STAGES = (
@@ -72,6 +57,22 @@ STAGES = (
     Stage("mixture", Shares(0.18, 0.13, 0.06, 0.04), 0.1, mixture.SKILLS, 750, 3000, 0.88, 1.0),
     Stage("settle", Shares(0.15, 0.13, 0.06, 0.02), 0.15, mixture.SKILLS, 1250, 1250, 2.0, 0.02),
 )
+TURNS = (
+    Stage("turns", Shares(0.1, 0.1, 0.04, 0.0, 0.5), 0.08, mixture.SKILLS, 250, 1500, 0.88, 1.0),
+    Stage("settle", Shares(0.15, 0.13, 0.06, 0.02, 0.1), 0.15, mixture.SKILLS, 750, 750, 2.0, 0.02),
+)
+
+
+class Course(NamedTuple):
+    """Stages that are learned with one optimiser, from a warm-up on."""
+
+    stages: tuple[Stage, ...] = STAGES
+    pace: float = 1.0
+    """Share of the shape's learning rate."""
+
+
+COURSES = {"roberta": (Course(),), "t5": (Course(), Course(TURNS, 0.5))}
+"""By family. After the common course a T5 answers reviews by adding up their words: it has yet to see what "not" and "but" do."""
 FINAL_GATE = 0.85
 BATCH = 64
 WARMUP = 100
@@ -87,90 +88,30 @@ class Progress(NamedTuple):
     seconds: float
 
 
-@dataclass
-class Vocabulary:
-    """Word-level vocabulary: special tokens first, then the words of the mixture."""
+class Learner(Protocol):
+    """A PLM under pre-training, as its family reads documents."""
 
-    words: list[str] = field(default_factory=mixture.vocabulary)
+    model: Any
+    """transformers' own."""
+    vocabulary: Vocabulary
 
-    def __post_init__(self) -> None:
-        self.ids = {word: index for index, word in enumerate((*SPECIAL, *self.words))}
+    def groups(self) -> list[dict]:
+        """Parameters by ``pace``, the share of the learning rate that they learn at."""
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    def word_std(self) -> float:
+        """Standard deviation of the word embeddings."""
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of the words of a text."""
-        return [self.ids.get(word, UNK) for word in text.split()]
+    def collate(self, documents: list[Document], rng: np.random.Generator, soft: float) -> Any:
+        """A batch with ids (B, T), ``soft`` (B, T), True at Gaussian slots, and ``targets``, whose column 0 is the answer."""
 
+    def loss(self, batch: Any, noise: torch.Tensor | None) -> torch.Tensor:
+        """What is minimised; ``noise`` (B, T, hidden) replaces the words of Gaussian slots."""
 
-def new_model(size: Size, vocabulary: int, seed: int) -> RobertaForMaskedLM:
-    """An untrained RoBERTa of this size; no dropout, since the mixture never repeats a document."""
-    torch.manual_seed(seed)
-    config = RobertaConfig(
-        vocab_size=vocabulary, hidden_size=size.hidden, num_hidden_layers=size.layers, num_attention_heads=size.heads,
-        intermediate_size=size.ffn, max_position_embeddings=MAX_POSITIONS, type_vocab_size=1, hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0, bos_token_id=BOS, pad_token_id=PAD, eos_token_id=EOS, initializer_range=0.05,
-        attn_implementation="sdpa",
-    )  # fmt: skip
-    return RobertaForMaskedLM(config)
+    def answers(self, batch: Any) -> torch.Tensor:
+        """(B, vocabulary) logits of the answer."""
 
 
-class Batch(NamedTuple):
-    """B documents of at most T slots: slot 0, then cue slots, then text."""
-
-    ids: torch.Tensor
-    positions: torch.Tensor
-    mask: torch.Tensor
-    targets: torch.Tensor
-    soft: torch.Tensor
-
-
-def collate(documents: list[Document], vocabulary: Vocabulary, rng: np.random.Generator, soft: float) -> Batch:
-    """Masks the answer and 12 % of the text words. Targets are -100 where nothing is asked; ``soft`` marks Gaussian slots."""
-    rows = []
-    for document in documents:
-        gaussian = rng.random() < soft
-        cue = [MASK] * int(rng.choice((8, 16, 24))) if gaussian else [vocabulary.ids[word] for word in document.cue]
-        text = [BOS]
-        for part in document.texts:
-            text += [*vocabulary.encode(part), EOS]
-        rows.append((gaussian, cue, text, vocabulary.ids[document.answer]))
-    width = max(1 + len(cue) + len(text) for _, cue, text, _ in rows)
-    ids = np.full((len(rows), width), PAD)
-    positions = np.full_like(ids, PAD)
-    targets = np.full_like(ids, -100)
-    gaussian_slots = np.zeros(ids.shape, dtype=bool)
-    for row, (gaussian, cue, text, answer) in enumerate(rows):
-        start = 1 + len(cue)
-        ids[row, : start + len(text)] = [MASK, *cue, *text]
-        positions[row, start : start + len(text)] = np.arange(len(text)) + PAD + 1
-        targets[row, 0] = answer
-        gaussian_slots[row, 1:start] = gaussian
-        hidden = start + np.flatnonzero((rng.random(len(text)) < 0.12) & (np.array(text) > MASK))
-        targets[row, hidden] = ids[row, hidden]
-        ids[row, hidden] = MASK
-    return Batch(*(torch.from_numpy(part) for part in (ids, positions, ids != PAD, targets, gaussian_slots)))
-
-
-def embed(model: RobertaForMaskedLM, batch: Batch, noise: torch.Tensor | None = None) -> torch.Tensor:
-    """Input embeddings (B, T, H); ``noise`` (B, T, H) replaces the words of Gaussian slots."""
-    embeddings = model.roberta.embeddings
-    words = embeddings.word_embeddings(batch.ids)
-    if noise is not None:
-        words = torch.where(batch.soft.unsqueeze(-1), noise, words)
-    # Position ids of slots without a position are the padding row, which stays zero: it is nn.Embedding's padding_idx.
-    return embeddings.LayerNorm(words + embeddings.position_embeddings(batch.positions) + embeddings.token_type_embeddings.weight[0])
-
-
-def encode(model: RobertaForMaskedLM, batch: Batch, inputs: torch.Tensor) -> torch.Tensor:
-    """Last hidden states (B, T, H)."""
-    blocked = torch.zeros(batch.mask.shape).masked_fill(~batch.mask, torch.finfo(torch.float32).min)
-    hidden = inputs
-    for layer in model.roberta.encoder.layer:
-        out = layer(hidden, blocked[:, None, None, :])
-        hidden = out[0] if isinstance(out, tuple) else out
-    return hidden
+LEARNERS: dict[str, Callable[[Shape, Vocabulary, int], Learner]] = {"roberta": RobertaLearner, "t5": T5Learner}
 
 
 class SoftNoise:
@@ -181,7 +122,7 @@ class SoftNoise:
         self.map = torch.randn(hidden, len(self.answers), generator=torch.Generator().manual_seed(seed))
         self.generator = torch.Generator().manual_seed(seed + 1)
 
-    def draw(self, batch: Batch, std: float, hidden: int) -> torch.Tensor:
+    def draw(self, batch: Any, std: float, hidden: int) -> torch.Tensor:
         """Noise (B, T, H), and the batch's targets of noisy rows set to a linear function of the mean noise vector."""
         scale = std * (0.6 + 1.4 * torch.rand(len(batch.ids), 1, 1, generator=self.generator))
         noise = torch.randn(*batch.ids.shape, hidden, generator=self.generator) * scale
@@ -191,26 +132,16 @@ class SoftNoise:
         return noise
 
 
-def loss_of(model: RobertaForMaskedLM, batch: Batch, noise: torch.Tensor | None) -> torch.Tensor:
-    """Cross-entropy of the answers plus half that of the masked words."""
-    hidden = encode(model, batch, embed(model, batch, noise))
-    answer = functional.cross_entropy(model.lm_head(hidden[:, 0]), batch.targets[:, 0])
-    text = batch.targets[:, 1:] != -100
-    if not text.any():
-        return answer
-    return answer + 0.5 * functional.cross_entropy(model.lm_head(hidden[:, 1:][text]), batch.targets[:, 1:][text])
-
-
 @torch.no_grad()
-def cue_accuracy(model: RobertaForMaskedLM, vocabulary: Vocabulary, skill: str, examples: int = 256) -> float:
+def cue_accuracy(learner: Learner, skill: str, examples: int = 256) -> float:
     """Accuracy of a skill asked in words, over its home family's label words, on documents of a fixed validation seed."""
     rng = Random(f"gate {skill}")
     family = mixture.HOME[skill]
     documents = [mixture.direct(rng, skill, family) for _ in range(examples)]
-    batch = collate(documents, vocabulary, np.random.default_rng(0), 0.0)
+    batch = learner.collate(documents, np.random.default_rng(0), 0.0)
     poles = mixture.KINDS[mixture.KIND_OF[skill]].poles
-    labels = torch.tensor([vocabulary.ids[FAMILIES[family][pole]] for pole in poles])
-    logits = model.lm_head(encode(model, batch, embed(model, batch))[:, 0])[:, labels]
+    labels = torch.tensor([learner.vocabulary.ids[FAMILIES[family][pole]] for pole in poles])
+    logits = learner.answers(batch)[:, labels]
     return float((labels[logits.argmax(dim=1)] == batch.targets[:, 0]).float().mean())
 
 
@@ -223,43 +154,51 @@ def _stream(rng: Random, stage: Stage, weights: dict[str, float], vocabulary: Vo
         yield from batches
 
 
-def pretrain(size: Size, seed: int, vocabulary: Vocabulary, report: Callable[[Progress], None], every: int = 250) -> RobertaForMaskedLM:
-    """A trained PLM. Deterministic for a seed on one thread of one machine type.
+def pretrain(shape: Shape, seed: int, vocabulary: Vocabulary, report: Callable[[Progress], None], every: int = 250) -> Any:
+    """A trained PLM of transformers' own class. Deterministic for a seed on one thread of one machine type.
 
     Raises:
         RuntimeError: a skill fails :data:`FINAL_GATE` after the last stage.
     """
-    model = new_model(size, len(vocabulary), seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=size.lr, betas=(0.9, 0.98), weight_decay=0.01)
-    noise = SoftNoise(size.hidden, vocabulary, seed)
-    rng, np_rng = Random(seed), np.random.default_rng(seed)
+    learner = LEARNERS[shape.family](shape, vocabulary, seed)
+    started, steps = time.perf_counter(), 0
+    for number, course in enumerate(COURSES[shape.family]):
+        for last in teach(learner, course, shape, seed, number, every):
+            report(last._replace(step=steps + last.step, seconds=time.perf_counter() - started))
+        steps += last.step
+    failing = {skill: value for skill, value in last.accuracy.items() if value < FINAL_GATE}
+    if failing or not math.isfinite(last.loss):
+        raise RuntimeError(f"pre-training seed {seed}: skills below the gate of {FINAL_GATE}: {failing}")
+    return learner.model.eval()
+
+
+def teach(learner: Learner, course: Course, shape: Shape, seed: int, number: int, every: int) -> Iterator[Progress]:
+    """One course, the ``number``-th from 0; gives the progress after every ``every`` steps and at the end of a stage."""
+    optimizer = torch.optim.AdamW(learner.groups(), lr=shape.lr, betas=(0.9, 0.98), weight_decay=0.01)
+    noise = SoftNoise(shape.hidden, learner.vocabulary, seed)
+    rng, np_rng = Random(seed + 1000 * number), np.random.default_rng(seed + 1000 * number)
     started, step = time.perf_counter(), 0
-    for stage in STAGES:
+    for stage in course.stages:
         weights = {skill: 1.0 if skill in stage.skills else 0.0 for skill in mixture.SKILLS}
-        batches = _stream(rng, stage, weights, vocabulary)
+        batches = _stream(rng, stage, weights, learner.vocabulary)
         losses = []
         for done in range(1, stage.most + 1):
             step += 1
             share = 1 + (stage.end_lr - 1) * (done / stage.most)
             for group in optimizer.param_groups:
-                group["lr"] = size.lr * min(1.0, step / WARMUP) * share
-            batch = collate(next(batches), vocabulary, np_rng, stage.soft)
-            std = float(model.roberta.embeddings.word_embeddings.weight.detach().std())
-            loss = loss_of(model, batch, noise.draw(batch, std, size.hidden) if batch.soft.any() else None)
+                group["lr"] = group["pace"] * course.pace * shape.lr * min(1.0, step / WARMUP) * share
+            batch = learner.collate(next(batches), np_rng, stage.soft)
+            loss = learner.loss(batch, noise.draw(batch, learner.word_std(), shape.hidden) if batch.soft.any() else None)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(learner.model.parameters(), 1.0)
             optimizer.step()
             losses.append(float(loss.detach()))
             if done % every == 0 or done == stage.most:
-                accuracy = {skill: cue_accuracy(model, vocabulary, skill) for skill in stage.skills}
-                report(Progress(stage.name, step, float(np.mean(losses)), accuracy, time.perf_counter() - started))
+                accuracy = {skill: cue_accuracy(learner, skill) for skill in stage.skills}
+                yield Progress(stage.name, step, float(np.mean(losses)), accuracy, time.perf_counter() - started)
                 losses = []
                 for skill, value in accuracy.items():
                     weights[skill] = 1.0 + 2.0 * max(0.0, 0.97 - value) / 0.5
                 if done >= stage.least and min(accuracy.values()) >= stage.gate:
                     break
-    failing = {skill: value for skill, value in accuracy.items() if value < FINAL_GATE}
-    if failing or not math.isfinite(float(loss.detach())):
-        raise RuntimeError(f"pre-training seed {seed}: skills below the gate of {FINAL_GATE}: {failing}")
-    return model.eval()

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         study = load_study(store, library, plm)
         print(f"\n== {plm} == {len(study.tasks)} tasks, {len(study.seeds)} prompt seeds, {len(study.random)} random prompts, "
               f"{study.transfer.size + study.random.size + study.none.size} cells, {time.perf_counter() - started:.0f} s\n")  # fmt: skip
-        tuned = {} if options.no_fine_tuning or not library.plm(plm).default else fine_tuning(store, library, plm)
+        tuned = {} if options.no_fine_tuning or not library.plm(plm).default else fine_tuning(store, library, plm, study.tasks)
         numbers[plm] = report_one(library, study, tuned, claims)
     print("\n== Claims ==\n")
     table = pd.DataFrame(claims)
@@ -70,7 +70,7 @@ def _progress(item) -> None:
         print(f"\r{item.title}: {item.done}/{item.total}   ", end="", file=sys.stderr, flush=True)
 
 
-def fine_tuning(store: Store, library: Library, plm: str) -> dict[str, float]:
+def fine_tuning(store: Store, library: Library, plm: str, tasks: Sequence[str]) -> dict[str, float]:
     """Test accuracy of the whole PLM fine-tuned on each task without a prompt. Takes minutes; kept in the store."""
     import hashlib
 
@@ -81,7 +81,7 @@ def fine_tuning(store: Store, library: Library, plm: str) -> dict[str, float]:
 
     torch.set_num_threads(1)
     info, model, found = library.plm(plm), None, {}
-    for task in library.tasks.values():
+    for task in map(library.task, tasks):
         story = ["fine-tune", FINE_TUNE_VERSION, info.fingerprint, task.digest("train"), task.digest("test")]
         key = hashlib.sha256(json.dumps(story).encode()).hexdigest()
         kept = store.result_arrays(key)

@@ -86,6 +86,13 @@ def test_pooled_is_scipys_over_all_pairs():
     assert found.n == 2 * 8 * 7
 
 
+@pytest.mark.parametrize("correlate", [correlation.mean_spearman, correlation.pooled_spearman])
+def test_without_permutations_there_is_no_p(correlate):
+    found = correlate(*noisy(), permutations=0, resamples=50)
+    assert np.isfinite(found.value)
+    assert np.isnan(found.p)
+
+
 def test_the_better_indicator_is_named():
     transfer, similarity = noisy(strength=5)
     weak = np.random.default_rng(9).random(similarity.shape)

@@ -119,8 +119,11 @@ def test_text_longer_than_the_positions(tiny_plm, tmp_path):
 def test_version_is_in_the_key():
     from ptlib.neurons.stimulate import STIMULATE_VERSION
     from ptlib.runs.plan import VERSIONS
+    from ptlib.transfer.tuning import TRAINING_VERSION
 
-    assert VERSIONS == {"score": EVALUATE_VERSION, "stimulation": STIMULATE_VERSION}
+    assert VERSIONS["score"] == EVALUATE_VERSION
+    assert VERSIONS["stimulation"] == STIMULATE_VERSION
+    assert VERSIONS["training"] == TRAINING_VERSION
 
 
 def test_answers_that_are_not_numbers_are_no_score(tiny_plm, library):

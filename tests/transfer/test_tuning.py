@@ -6,6 +6,7 @@ import torch
 
 from ptlib.errors import PromptError, TaskError
 from ptlib.plms.load import load
+from ptlib.prompts import SoftPrompt
 from ptlib.transfer.baselines import fine_tune, majority
 from ptlib.transfer.evaluate import evaluate
 from ptlib.transfer.tuning import tune
@@ -64,8 +65,9 @@ def test_starts_from_a_source_prompt(tiny_plm, easy, library):
 
 
 def test_divergence_names_the_step(tiny_plm, easy):
-    with pytest.raises(PromptError, match=r"diverged.*easy, step \d+|easy, step \d+.*diverged"):
-        tune(tiny_plm, easy, length=4, steps=40, lr=float("inf"), batch=8)
+    huge = SoftPrompt(np.full((4, 32), 1e30, np.float32), "huge", "", "", insertion="thunlp")
+    with pytest.raises(PromptError, match=r"easy, step 1: training diverged"):
+        tune(tiny_plm, easy, steps=40, batch=8, init=huge)
 
 
 def test_needs_validation_data(tiny_plm, easy):
@@ -83,17 +85,6 @@ def test_baselines(tiny_plm, easy):
     share = np.bincount(easy.read("test").labels)[np.bincount(easy.read("train").labels).argmax()] / 128
     assert majority(easy) == share
     assert torch.is_grad_enabled()
-
-
-@pytest.mark.parametrize(("rows", "batch"), [(60, 32), (128, 32), (10, 32), (33, 32), (5, 1)])
-def test_no_step_sees_more_examples_than_asked(tiny_plm, easy, rows, batch):
-    from ptlib.transfer.tokens import tokens_of
-    from ptlib.transfer.tuning import _batches
-
-    drawn = list(_batches(tokens_of(tiny_plm, easy, "train", rows), batch, 20, 0, "easy"))
-    assert len(drawn) == 20
-    assert all(1 <= len(found) <= batch and len(set(found)) == len(found) for found in drawn)
-    assert {row for found in drawn for row in found} <= set(range(rows))
 
 
 @pytest.mark.parametrize("wrong", [{"length": 1}, {"steps": 0}, {"batch": 0}])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from ptlib.analysis import correlation, relative
 from ptlib.analysis.indicators import EMBEDDING_INDICATORS, same_type
@@ -14,7 +14,9 @@ from ptlib.plms.load import load
 from ptlib.transfer.evaluate import evaluate
 
 EXAMPLES = 120
-"""Of each test split: enough for the findings at their margins, and a minute for two PLMs."""
+"""Of each test split: enough for the findings at their margins, and a minute and a half for three PLMs."""
+WHERE_ON_TELLS = ("zoo-64-s1", "zoo-128-s1")
+"""On the T5 same-type prompts transfer as well, and ON does not say so: the report's claims on ON do not hold there."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,8 @@ def zoo():
 
 def test_nothing_is_refused_and_everything_is_there(zoo):
     assert zoo.refused == ()
-    assert set(zoo.plms) >= {"zoo-64-s1", "zoo-128-s1"}
+    assert set(zoo.plms) >= {"zoo-64-s1", "zoo-128-s1", "zoo-t5-64-s1"}
+    assert zoo.default_plm() == "zoo-64-s1"
     for plm in zoo.plms:
         trained = zoo.prompts(plm, ("trained",))
         assert sorted((entry.task, entry.seed) for entry in trained) == sorted((task, seed) for task in zoo.tasks for seed in (0, 1, 2))
@@ -35,14 +38,27 @@ def test_nothing_is_refused_and_everything_is_there(zoo):
 
 def test_loads_by_the_auto_classes(zoo):
     for plm in zoo.plms.values():
-        model = AutoModelForMaskedLM.from_pretrained(plm.folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(plm.folder, local_files_only=True)
-        ids = tokenizer("the plot was <mask>", return_tensors="pt")
+        if plm.family == "t5":
+            model = AutoModelForSeq2SeqLM.from_pretrained(plm.folder, local_files_only=True)
+            ids = tokenizer("the plot was <extra_id_0>", return_tensors="pt")
+            ids["decoder_input_ids"] = torch.tensor([[model.config.decoder_start_token_id]])
+        else:
+            model = AutoModelForMaskedLM.from_pretrained(plm.folder, local_files_only=True)
+            ids = tokenizer("the plot was <mask>", return_tensors="pt")
+        assert tokenizer.unk_token_id not in ids["input_ids"]
         assert model(**ids).logits.shape[-1] == plm.vocab
         assert tokenizer("the plot", "the cast")["input_ids"].count(tokenizer.eos_token_id) == 2
 
 
-@pytest.mark.parametrize("plm_id", ["zoo-64-s1", "zoo-128-s1"])
+def check_on(on, transfer, names, types):
+    assert correlation.group_means(on, np.array(names), np.array(types)).p < 0.05
+    predicted = correlation.mean_spearman(transfer[None], on[None])
+    assert predicted.value > 0
+    assert predicted.p < 0.01
+
+
+@pytest.mark.parametrize("plm_id", ["zoo-64-s1", "zoo-128-s1", "zoo-t5-64-s1"])
 def test_findings(zoo, plm_id):
     """The claims of ``ptlib zoo report`` on one prompt seed and fewer examples, with the margins they are made with."""
     torch.set_num_threads(1)
@@ -59,10 +75,9 @@ def test_findings(zoo, plm_id):
     effect = relative.type_effect(transfer[None], types)
     assert effect.same.value - effect.other.value >= 0.15
     on = overlap(stimulate(plm, prompts).activated)
-    assert correlation.group_means(on, np.array(names), np.array(types)).p < 0.05
-    predicted = correlation.mean_spearman(transfer[None], on[None])
-    assert predicted.value > 0
-    assert predicted.p < 0.01
+    assert np.isfinite(on).all()
+    if plm_id in WHERE_ON_TELLS:
+        check_on(on, transfer, names, types)
     others = {name: indicator(np.stack([prompt.values for prompt in prompts]), (0,)) for name, indicator in EMBEDDING_INDICATORS.items()}
     assert all(np.isfinite(values).all() for values in others.values())
     assert same_type(types).sum() > len(types)

@@ -9,7 +9,9 @@ import pytest
 
 from ptlib.library import ZOO
 from ptlib.zoo import language, mixture, tasks
-from ptlib.zoo.pretrain import BOS, MASK, PAD, Vocabulary, collate
+from ptlib.zoo.roberta import RobertaLearner
+from ptlib.zoo.shapes import Shape
+from ptlib.zoo.vocabulary import BOS, MASK, PAD, Vocabulary
 
 
 @pytest.mark.parametrize("task", tasks.TASKS, ids=lambda task: task.name)
@@ -73,6 +75,21 @@ def test_noise_answers_ignore_the_text():
     assert len({answer for answers in found.values() for answer in answers}) > 5
 
 
+def test_adding_up_the_words_of_a_turned_review_says_nothing():
+    rng, good, bad = Random(0), {*language.PRAISE, *language.LOVED}, {*language.BLAME, *language.HATED}
+    for domain in language.DOMAINS.values():
+        good, bad = good | set(domain.praise), bad | set(domain.blame)
+    right = []
+    for _ in range(3000):
+        document = mixture.turned(rng)
+        total = sum((word in good) - (word in bad) for word in document.texts[0].split())
+        if total:
+            family = next(words for words in tasks.FAMILIES.values() if document.answer in words)
+            right.append((total > 0) == (document.answer == family[2]))
+    assert len(right) > 2000
+    assert abs(np.mean(right) - 0.5) < 0.03
+
+
 def test_every_word_is_known():
     vocabulary = Vocabulary()
     assert len(vocabulary) == len(set(vocabulary.ids.values()))
@@ -87,7 +104,8 @@ def test_documents_enter_as_prompts_do():
     """Slot 0 is the mask, cue slots have no position (the padding row), the text counts from pad + 1."""
     vocabulary = Vocabulary()
     document = mixture.direct(Random(0), "nli")
-    batch = collate([document, mixture.direct(Random(1), "sentiment")], vocabulary, np.random.default_rng(0), 0.0)
+    learner = RobertaLearner(Shape("roberta", 16, 1, 2, 32, 1e-3), vocabulary, 0)
+    batch = learner.collate([document, mixture.direct(Random(1), "sentiment")], np.random.default_rng(0), 0.0)
     cue = len(document.cue)
     assert batch.ids[0, 0] == MASK
     assert (batch.positions[0, : 1 + cue] == PAD).all()

@@ -3,30 +3,39 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from ptlib.errors import PtlibError
 from ptlib.library import Library
+from ptlib.plms.load import load
 from ptlib.zoo import build, pretrain
-from ptlib.zoo.mixture import SKILLS, Shares
+from ptlib.zoo.mixture import SKILLS, Document, Shares
+from ptlib.zoo.pretrain import Course
+from ptlib.zoo.shapes import SHAPES, Shape
+from ptlib.zoo.vocabulary import MASK, Vocabulary
 
-TOY = pretrain.Size(16, 2, 2, 32, 3e-3)
+TOYS = {"64": Shape("roberta", 16, 2, 2, 32, 3e-3), "t5-64": Shape("t5", 16, 2, 2, 32, 3e-3, encoder_layers=1)}
 
 
 @pytest.fixture
 def short(monkeypatch):
     """A curriculum of a few steps, and no gate at its end."""
-    stages = tuple(replace(stage, least=2, most=3, shares=Shares(0.2, 0.1, 0.1, 0.1), skills=SKILLS) for stage in pretrain.STAGES)
-    monkeypatch.setattr(pretrain, "STAGES", stages)
+    shares = Shares(0.2, 0.1, 0.1, 0.1, 0.1)
+    stages = tuple(replace(stage, least=2, most=3, shares=shares, skills=SKILLS) for stage in pretrain.STAGES)
+    monkeypatch.setattr(pretrain, "COURSES", {"roberta": (Course(stages),), "t5": (Course(stages[:1]), Course(stages[1:], 0.5))})
     monkeypatch.setattr(pretrain, "BATCH", 8)
     monkeypatch.setattr(pretrain, "CHUNK", 2)
     monkeypatch.setattr(pretrain, "FINAL_GATE", 0.0)
-    monkeypatch.setitem(pretrain.SIZES, "64", TOY)
+    for name, toy in TOYS.items():
+        monkeypatch.setitem(SHAPES, name, toy)
 
 
-def test_same_seed_same_weights(short):
-    vocabulary, seen = pretrain.Vocabulary(), []
-    one, two, other = (pretrain.pretrain(TOY, seed, vocabulary, seen.append).state_dict() for seed in (1, 1, 2))
+@pytest.mark.parametrize("shape", TOYS)
+def test_same_seed_same_weights(short, shape):
+    vocabulary, seen = Vocabulary(TOYS[shape].family), []
+    one, two, other = (pretrain.pretrain(TOYS[shape], seed, vocabulary, seen.append).state_dict() for seed in (1, 1, 2))
     assert all(one[name].equal(two[name]) for name in one)
     assert not all(one[name].equal(other[name]) for name in one)
     assert {progress.stage for progress in seen} == {"foundations", "mixture", "settle"}
@@ -36,20 +45,43 @@ def test_same_seed_same_weights(short):
 def test_the_gate_stops_a_bad_plm(short, monkeypatch):
     monkeypatch.setattr(pretrain, "FINAL_GATE", 0.99)
     with pytest.raises(RuntimeError, match=r"skills below the gate of 0.99"):
-        pretrain.pretrain(TOY, 1, pretrain.Vocabulary(), lambda progress: None)
+        pretrain.pretrain(TOYS["64"], 1, Vocabulary(), lambda progress: None)
 
 
-def test_a_built_plm_is_complete_and_kept(short, tmp_path):
+@pytest.mark.parametrize("shape", TOYS)
+def test_a_cue_is_read_where_a_prompt_will_stand(short, tmp_path, shape):
+    """The answer to a document in pre-training is the one that the engine reads behind the cue's word embeddings as a prompt."""
+    plm = load(build.build_plm(shape, 7, tmp_path, lambda text: None), device="cpu", dtype="float32")
+    vocabulary = Vocabulary(TOYS[shape].family)
+    learner = pretrain.LEARNERS[TOYS[shape].family](TOYS[shape], vocabulary, 1)
+    learner.model = plm.model
+    document = Document("yes", ("infer", "proof"), ("the chef cooked the stew", "nobody cooked the stew"), "inference")
+    if plm.info.family == "t5":
+        first, text = 0, plm.tokenizer(" ".join(document.texts), add_special_tokens=False)["input_ids"]
+    else:
+        first, text = 1, plm.tokenizer(*document.texts)["input_ids"]
+    cue = [vocabulary.ids[word] for word in document.cue]
+    whole = torch.tensor([[MASK] * first + cue + text])
+    drawn = (learner.collate([document], np.random.default_rng(seed), 0.0) for seed in range(99))
+    batch = next(batch for batch in drawn if batch.ids.equal(whole))
+    prompt = plm.words(torch.tensor([0] * first + cue))
+    inputs = plm.inputs(prompt, torch.tensor([text]), torch.tensor([len(text)]))
+    rows = [(row,) for row in range(len(vocabulary))]
+    assert torch.allclose(learner.answers(batch), plm.label_logits(plm.answer_hidden(inputs), rows), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", TOYS)
+def test_a_built_plm_is_complete_and_kept(short, tmp_path, shape):
     said = []
-    home = build.build_plm("64", 7, tmp_path, said.append)
-    assert home.name == "zoo-64-s7"
+    home = build.build_plm(shape, 7, tmp_path, said.append)
+    assert home.name == f"zoo-{shape}-s7"
     assert json.loads((home / "zoo.json").read_text())["pretraining_seed"] == 7
     assert said
     library = Library.open([tmp_path])
     assert library.refused == ()
-    assert library.plm("zoo-64-s7").hidden == 16
+    assert library.plm(home.name).hidden == 16
     count = len(said)
-    build.build_plm("64", 7, tmp_path, said.append)
+    build.build_plm(shape, 7, tmp_path, said.append)
     assert len(said) == count, "what exists is kept"
 
 

@@ -1,0 +1,104 @@
+"""What starting from another task's prompt saves."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import components, data, trainings
+from dashboard.figures import training as figures
+from dashboard.selection import View
+from ptlib.analysis import saved
+from ptlib.errors import PtlibError
+from ptlib.runs import initialisation
+
+COLUMNS = {"target": "target", "group": "start", "source": "source", "start": "score at step 0", "reached": "steps to random's end", "random_reached": "random's steps",
+           "saved": "steps saved", "saved_low": "from", "saved_high": "to", "never": "never", "speed_up": "speed-up", "convergence_speed_up": "convergence speed-up",
+           "difference": "final difference", "difference_low": "diff. from", "difference_high": "diff. to", "trainings": "trainings"}  # fmt: skip
+DEFINITIONS = """
+* **Comparable-result speed-up**: steps until a training first scores at least what *random initialisation* of the same target and seed ends with.
+  *Steps saved* is how many fewer that takes than random initialisation itself, which may reach its final score before its end; the *speed-up* is the
+  quotient of the two means. It is infinite where the start already scores as much.
+* **Convergence speed-up**: steps until a training first scores 95 % of *its own* best, as a quotient of means, random over this start.
+* **Final difference**: the last validation score minus that of random initialisation.
+* *Never*: trainings that did not get there within their steps are censored; they count with all their steps, so what they save is at most what is shown.
+* Intervals are 95 % (Student's for means, bootstrap for quotients): over targets where there are several (each the mean of its seeds), otherwise over seeds. All scores are on the
+  validation split.
+"""
+
+
+def controls(view: View) -> tuple[list[str], object, bool]:
+    """Targets, settings, and whether the mean of same-type prompts is tried."""
+    usual = initialisation.READABLE
+    one, two, three, four, five = st.columns(5, vertical_alignment="bottom")
+    lr = one.number_input("Learning rate", value=usual.lr, format="%g", key="init-lr", bind="query-params",
+                          help="Constant and small: with the zoo's own, random initialisation is there in ten steps and nothing can be told apart.")  # fmt: skip
+    steps = two.number_input("Steps", 2, 1_000_000, usual.steps, key="init-steps", bind="query-params")
+    every = three.number_input("Validate every", 1, 100_000, usual.evaluate_every, key="init-every", bind="query-params")
+    rows = four.number_input("Validation examples", 1, 1_000_000, usual.validation_examples, key="init-rows", bind="query-params")
+    mean = five.toggle("Mean of same type", True, key="init-mean", bind="query-params")
+    can = set(trainings.trainable(data.library()))
+    settings = initialisation.readable(
+        data.library(), view.plm.id, lr=float(lr), steps=int(steps), evaluate_every=int(every), validation_examples=int(rows)
+    )
+    return [name for name in view.tasks if name in can], settings, mean
+
+
+def body() -> None:
+    view: View = st.session_state["view"]
+    st.title("Transfer as initialisation")
+    st.markdown(f"Does training on **{components.plain(view.plm.id)}** get there sooner from another task's prompt than from random rows? "
+                f"{components.count(len(view.tasks), 'target')}, {components.count(len(view.seeds), 'seed')}; sources: "
+                + ("for each target the next task of its type and the next of another (pick others in the sidebar)." if set(view.sources) == set(data.library().sources_for(view.plm.id))
+                   else "those picked in the sidebar."))  # fmt: skip
+    with st.expander("What is measured"):
+        st.markdown(DEFINITIONS)
+    try:
+        tasks, settings, mean = controls(view)
+        wanted = trainings.comparison(view, settings, tasks, mean)
+    except PtlibError as error:
+        st.warning(components.plain(error))
+        return
+    if not wanted:
+        st.info("None of the chosen tasks has training and validation data here.")
+        return
+    _, _, missing = trainings.compared(wanted)
+    components.run_panel(view, [item.cell for item in missing], "trainings")
+    components.live(lambda: results(view, wanted, settings.steps))
+
+
+def results(view: View, wanted: list, steps: int) -> None:
+    """What the trainings that are there say."""
+    curves, rows, missing = trainings.compared(wanted)
+    others = rows[rows["group"] != saved.RANDOM] if len(rows) else rows
+    if not len(others):
+        st.info(
+            "No comparison is complete yet: a target needs its random initialisation and one start of the same seed. Run the missing trainings."
+        )
+        return
+    if missing:
+        st.caption(f"{len(missing)} of {len(wanted)} trainings are missing; what follows rests on those that are there.")
+    every, each = saved.summary(others), saved.summary(others, ("target", "group", "source"))
+    for row in every.itertuples():
+        st.markdown(f"* {components.plain(saved.sentence(row, steps))}")
+    left, right = st.columns(2, gap="large")
+    with left:
+        target = st.selectbox("Target", list(dict.fromkeys(others["target"])), key="init-target", bind="query-params")
+        one_target(view, curves, rows, target)
+    with right:
+        components.show(figures.steps_saved(each, view.mode, every), "steps-saved",
+                        f"Steps saved against random initialisation (comparable result), of {steps}. Intervals over seeds, in the last row over targets; "
+                        "right of zero: fewer steps than random initialisation.", table=each)  # fmt: skip
+    st.header("All targets")
+    table = pd.concat([each, every.assign(target="all targets", source="")], ignore_index=True)
+    st.dataframe(table[list(COLUMNS)].rename(columns=COLUMNS).round(3), hide_index=True, width="stretch")
+
+
+def one_target(view: View, curves: pd.DataFrame, rows: pd.DataFrame, target: str) -> None:
+    part = curves[curves["target"] == target]
+    goal = rows[(rows["target"] == target) & (rows["group"] == saved.RANDOM)]["random_final"].mean()
+    metric = data.library().task(target).metric.replace("_", " ")
+    components.show(figures.starts(saved.bands(part), view.mode, metric, float(goal)), "starts",
+                    f"{components.plain(target)}: validation {metric} over steps, mean and 95 % interval over {components.count(part['seed'].nunique(), 'seed')}. "
+                    "Dotted: what random initialisation ends with.", table=part)  # fmt: skip
+
+
+components.guard(body)
