@@ -271,7 +271,7 @@ def _options(chosen: Chosen) -> str:
 def draw(
     figure: str, *, plm: str, tasks: Sequence[str] = (), sources: Sequence[str] = (), seeds: Sequence[int] = (), limit: int = 0,
     indicator: str = "ON", layers: Sequence[int] = (), insertion: str = "", dtype: str = "float32", published: bool = False, further: Sequence[str] = (),
-    mode: Mode = "light",     store: Store | None = None, library: Library | None = None, **settings: Any,
+    mode: Mode = "light", store: Store | None = None, library: Library | None = None, **settings: Any,
 ) -> Drawn:  # fmt: skip
     """A figure in a notebook: the same as the page's, from the same store.
 

@@ -55,7 +55,7 @@ def rows_of(source: Source, view: View, of: str, all_plms: bool, projected: bool
     """
     if of == "stimulation":
         return _rows(source, view, of, all_plms, projected)
-    key = ("rows", of, all_plms, projected, view.selection, tuple(view.sources), tuple(view.seeds))
+    key = ("rows", of, all_plms, projected, view.selection, tuple(view.sources), tuple(view.seeds), tuple(view.further))
     return source.of_library(key, lambda: _rows(source, view, of, all_plms, projected))
 
 
