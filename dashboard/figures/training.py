@@ -176,15 +176,26 @@ def likeness(table: pd.DataFrame, mode: Mode, own_type: str, leads: int | None =
                         hovertemplate="step %{x}: %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra>" + safe(name) + "</extra>")  # fmt: skip
     if leads is not None:
         fig.add_vline(x=leads, line={"color": faint(mode), "width": 1.5, "dash": "dot"})
-        fig.add_annotation(x=leads, y=1, yref="paper", yanchor="top", xanchor="left", xshift=4, text=f"ahead from step {leads}", showarrow=False,
-                           font={"size": 12, "color": faint(mode)})  # fmt: skip
-    fig.update_xaxes(title="training step", rangemode="tozero")
-    fig.update_yaxes(title="ON with finished prompts")
+        late = leads > table["step"].max() / 2
+        fig.add_annotation(x=leads, y=1, yref="paper", yanchor="top", xanchor="right" if late else "left", xshift=-4 if late else 4, text=f"ahead from step {leads}",
+                           showarrow=False, font={"size": 12, "color": faint(mode)})  # fmt: skip
+    fig.update_xaxes(title="training step", range=[0, float(table["step"].max()) * 1.02])
+    fig.update_yaxes(title="ON with finished prompts", range=_reach(table))
     head_room(fig)
     ends = "; ".join(
         f"{name} {part['value'].iloc[0]:.2f} to {part['value'].iloc[-1]:.2f}" for name, part in table.groupby("type", sort=False)
     )
     return describe(fig, f"ON of the prompt in training with finished prompts of each type, first to last step: {ends}.")
+
+
+def _reach(table: pd.DataFrame) -> list[float]:
+    """From the lowest to the highest of all lines and of the types' bands; the own task's band is cut, for two or three prompts
+    make it wider than all that there is to see."""
+    bands = table[table["type"] != OWN_TASK]
+    ends = np.concatenate([table["value"], bands["low"], bands["high"]])
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    edge = 0.06 * ((high - low) or 1.0)
+    return [low - edge, high + edge]
 
 
 def curve_table(named: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
