@@ -158,6 +158,8 @@ def steps_saved(table: pd.DataFrame, mode: Mode, every: pd.DataFrame | None = No
 def likeness(table: pd.DataFrame, mode: Mode, own_type: str, leads: int | None = None) -> go.Figure:
     """ON of a prompt in training with finished prompts, a line a type with the 95 % interval over its prompts.
 
+    The own task's two or three prompts have an interval wider than the plot: it is in the hover text and the table.
+
     Args:
         table: columns step, type, value, low, high, n.
         leads: the step from which the own type stays ahead.
@@ -169,7 +171,8 @@ def likeness(table: pd.DataFrame, mode: Mode, own_type: str, leads: int | None =
         tint = ink(mode) if name == OWN_TASK else colour(name)
         own = name == own_type
         words = f"{name}{' (its type)' if own else ''}, {part['n'].iloc[0]} prompts"
-        _band(fig, part, tint)
+        if name != OWN_TASK:
+            _band(fig, part, tint)
         fig.add_scatter(x=part["step"], y=part["value"], mode="lines+markers" if len(part) < 25 else "lines", name=safe(words),
                         line={"color": tint, "width": 3 if own else 2, "dash": "dash" if name == OWN_TASK else "solid"},
                         marker={"symbol": "circle" if name == OWN_TASK else symbol(name), "size": 7}, customdata=part[["low", "high"]],
@@ -189,8 +192,7 @@ def likeness(table: pd.DataFrame, mode: Mode, own_type: str, leads: int | None =
 
 
 def _reach(table: pd.DataFrame) -> list[float]:
-    """From the lowest to the highest of all lines and of the types' bands; the own task's band is cut, for two or three prompts
-    make it wider than all that there is to see."""
+    """From the lowest to the highest of what is drawn: all lines, and the bands of the types."""
     bands = table[table["type"] != OWN_TASK]
     ends = np.concatenate([table["value"], bands["low"], bands["high"]])
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))

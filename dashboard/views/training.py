@@ -218,7 +218,7 @@ def pictures(view: View, entry: PromptEntry, found: dict) -> None:
              else f"Its mean ON with other tasks of its type ({kind}) does not lead at the end.")  # fmt: skip
     with right:
         components.show(figures.likeness(table, view.mode, kind, leads), "training-likeness",
-                        "When does a prompt become like its type? ON of each checkpoint with the selection's finished prompts; bands: 95 % interval over prompts, cut where they leave the figure. "
+                        "When does a prompt become like its type? ON of each checkpoint with the selection's finished prompts; bands: 95 % interval over prompts; the own task's is in the table. "
                         + components.plain(words), table=table)  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def test_a_band_of_few_prompts_does_not_flatten_the_lines():
                           "high": [0.2, 0.5, 9.0, 9.0], "n": [3, 3, 2, 2]})  # fmt: skip
     fig = figures.likeness(table, "light", "nli", 160)
     low, high = fig.layout.yaxis.range
+    assert sum(trace.fill == "toself" for trace in fig.data) == 1
     assert -0.1 < low < 0
     assert 0.6 < high < 0.7
     assert fig.layout.xaxis.range[1] < 170
