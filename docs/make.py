@@ -9,6 +9,8 @@ import argparse
 import inspect
 import io
 import os
+import subprocess
+import sys
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from ptlib import cli
 HERE = Path(__file__).parent
 APART = (("import", "thunlp"), ("import", "prompts"), ("zoo", "build"), ("zoo", "report"))
 """Verbs whose parsers stand in rooms of their own."""
+DRAWN = ("figure", "study")
+"""Verbs that the dashboard's side answers, in a process of its own."""
 
 
 def verbs() -> list[tuple[str, ...]]:
@@ -30,9 +34,13 @@ def verbs() -> list[tuple[str, ...]]:
 def help_of(words: tuple[str, ...]) -> str:
     """What a verb says of itself."""
     os.environ["COLUMNS"] = "110"
-    with redirect_stdout(io.StringIO()) as said, suppress(SystemExit):
-        cli.main([*words, "--help"])
-    return "\n".join(line.rstrip() for line in said.getvalue().splitlines())
+    if words[0] in DRAWN:
+        told = subprocess.run([sys.executable, "-m", "ptlib", *words, "--help"], capture_output=True, text=True, check=True, cwd=HERE.parent).stdout
+    else:
+        with redirect_stdout(io.StringIO()) as said, suppress(SystemExit):
+            cli.main([*words, "--help"])
+        told = said.getvalue()
+    return "\n".join(line.rstrip() for line in told.splitlines())
 
 
 def cli_page() -> str:
