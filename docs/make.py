@@ -35,7 +35,9 @@ def help_of(words: tuple[str, ...]) -> str:
     """What a verb says of itself."""
     os.environ["COLUMNS"] = "110"
     if words[0] in DRAWN:
-        told = subprocess.run([sys.executable, "-m", "ptlib", *words, "--help"], capture_output=True, text=True, check=True, cwd=HERE.parent).stdout
+        told = subprocess.run(
+            [sys.executable, "-m", "ptlib", *words, "--help"], capture_output=True, text=True, check=True, cwd=HERE.parent
+        ).stdout
     else:
         with redirect_stdout(io.StringIO()) as said, suppress(SystemExit):
             cli.main([*words, "--help"])
