@@ -20,7 +20,13 @@ def controls() -> dict[str, str]:
         help="By type of task; like beside like (average linkage of rows and of columns, each on its own, optimal leaf order); or by name.",
     )  # fmt: skip
     text = st.text_input(
-        "Find", key="find", bind="query-params", placeholder="part of a name", help="Outlines its rows and columns.", width=170
+        "Find",
+        key="find",
+        bind="query-params",
+        placeholder="part of a name",
+        max_chars=80,
+        help="Outlines its rows and columns.",
+        width=170,
     )
     return {"order": order, "find": text, "zoom": st.query_params.get(ZOOM, "")}
 
