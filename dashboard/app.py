@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import components, data, selection, steady
+from dashboard import components, data, links, selection, sharing, steady
 from ptlib.errors import PtlibError
 
 VIEWS = Path(__file__).parent / "views"
@@ -30,6 +30,7 @@ st.set_page_config(page_title="Prompt transfer", page_icon=str(Path(__file__).pa
 pages = [
     st.Page(VIEWS / "overview.py", title="Overview", icon=":material/home:", default=True),
     st.Page(VIEWS / "transfer.py", title="Transfer", icon=":material/grid_on:"),
+    st.Page(VIEWS / "compare.py", title="Compare", icon=":material/compare_arrows:"),
     st.Page(VIEWS / "neurons.py", title="Neurons", icon=":material/neurology:"),
     st.Page(VIEWS / "ablation.py", title="Ablation", icon=":material/content_cut:"),
     st.Page(VIEWS / "correlation.py", title="Correlation", icon=":material/scatter_plot:"),
@@ -41,13 +42,18 @@ pages = [
     st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]
 page = st.navigation(pages)
+links.arrive(page.url_path)
 try:
     log_to_cache()
     st.session_state["view"] = selection.sidebar(data.library(), data.precision_tests)
+    sharing.buttons(page)
 except PtlibError as error:
     st.title("Prompt transfer")
     st.error(components.plain(error))
     st.stop()
 with st.sidebar:
+    st.html(Path(__file__).with_name("looks.css"))
     steady.keep_figures()
+above = st.container()
 page.run()
+sharing.tell(above)

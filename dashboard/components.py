@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Callable
 
@@ -10,9 +11,15 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, export, steady
+from dashboard import data, export, export_panel, gallery, steady
+from dashboard.export.leaving import Leaving
+from dashboard.gallery import Drawn, Settings
+from dashboard.live import LIVE
 from dashboard.selection import View, image_format
 from dashboard.theme import alt_text
+from dashboard.words import count as count
+from dashboard.words import p_value as p_value
+from dashboard.words import plain as plain
 from ptlib.errors import PtlibError
 from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_clear
 
@@ -20,11 +27,6 @@ log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 TITLE = "Prompt transfer"
 ENGINES = {"local": "this machine", "ray": "Ray", "slurm": "Slurm"}
-
-
-def plain(text: object) -> str:
-    """Text from files as it stands, in places that read Markdown."""
-    return "".join(f"\\{mark}" if mark in "\\`*_{}[]()#|~<>$:&" else mark for mark in str(text))
 
 
 def guard(body: Callable[[], None]) -> None:
@@ -39,11 +41,6 @@ def guard(body: Callable[[], None]) -> None:
         number = secrets.token_hex(4)
         log.exception("page failed, id %s", number)
         st.error(f"This part could not be drawn (id {number}). The details are in cache/logs/dashboard\\.log; the other pages go on.")
-
-
-def count(number: int, what: str) -> str:
-    """ "1 seed", "3 seeds"."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def live_status(view: View) -> None:
@@ -72,17 +69,39 @@ def status(view: View, missing: int, total: int, stopped: int = 0) -> None:
                    "not the paper's, and its types of task are partly by design.")  # fmt: skip
 
 
+def draw(name: str, view: View, settings: Settings | None = None) -> Drawn | None:
+    """A figure of the gallery from what this server keeps; None while what it needs is computed."""
+    return gallery.draw(name, LIVE, view, settings)
+
+
+def figure(name: str, view: View, settings: Settings | None = None, **options) -> object:
+    """Draws a figure of the gallery and shows it; nothing while what it needs is computed."""
+    drawn = draw(name, view, settings)
+    return None if drawn is None else present(drawn, name, view, settings, **options)
+
+
+def present(drawn: Drawn, name: str, view: View, settings: Settings | None = None, *, key: str = "", **options) -> object:
+    """Shows a figure of the gallery that was drawn. ``key`` tells figures of one name on a page apart."""
+    return _show(
+        Leaving(drawn, name, view, settings or {}), key or name, plain(" ".join(filter(None, [drawn.caption, drawn.hint]))), options
+    )
+
+
 def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None = None, **options) -> object:
-    """A figure, what it shows in words below it, and the data behind it as CSV."""
-    with steady.place(name):
-        event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{name}",
-                                alt=alt_text(fig) or caption.replace("**", ""),
-                                config=export.toolbar(name, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
+    """A figure that is in no gallery, what it shows in words (Markdown) below it, and its export."""
+    words = re.sub(r"\\([\\`*_{}\[\]()#|~<>$:&])", r"\1", caption.replace("**", ""))
+    return _show(Leaving(Drawn(fig, words, table), name, st.session_state.get("view")), name, caption, options)
+
+
+def _show(leaving: Leaving, key: str, caption: str, options: dict) -> object:
+    fig = leaving.drawn.figure
+    with steady.place(key):
+        event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
+                                config=export.toolbar(key, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
     left, right = st.columns([5, 1], vertical_alignment="top")
     left.caption(caption)
-    if table is not None:
-        right.download_button("CSV", lambda: export.csv(table), export.file_name(name) + ".csv", "text/csv", key=f"csv-{name}",
-                              on_click="ignore", width="stretch")  # fmt: skip
+    with right:
+        export_panel.control(leaving, key)
     return event
 
 
@@ -254,8 +273,3 @@ def troubles() -> None:
     """What hinders workers, a sentence each."""
     for _, sentence in lane.troubles(data.store().folder):
         st.error(plain(sentence))
-
-
-def p_value(p: float) -> str:
-    """ "p = .003", with the floor of a permutation test kept."""
-    return "p undefined" if p != p else f"p = {p:.4f}" if p >= 0.001 else f"p = {p:.1g}"

@@ -130,6 +130,11 @@ def all_runs(most: int) -> list[progress.Progress]:
     return kept().get("all runs", int(time.monotonic()), lambda: progress.all_progress(store(), most), wait=False)
 
 
+def cells_of_run(run_id: str) -> list[Cell]:
+    """Every cell of a run; which they are does not change."""
+    return kept().get(("cells of run", run_id), None, lambda: progress.cells_of(store(), run_id))
+
+
 def busy() -> bool:
     """Whether anything is queued or running, and not held by a pause."""
     return any(item.state != "paused" for item in open_runs())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import streamlit as st
 
-from dashboard.theme import Mode
+from dashboard import links
+from dashboard.gallery.sides import AS_TRAINED
+from dashboard.theme import Mode, type_order
+from dashboard.view import View
 from ptlib.analysis.indicators import INDICATORS
 from ptlib.errors import RunError
 from ptlib.library import Library
@@ -15,39 +17,14 @@ from ptlib.plms import PlmInfo
 from ptlib.plms.device import DTYPES
 from ptlib.prompts import family_insertions
 from ptlib.published.scores import has_scores
-from ptlib.runs import Selection, select
+from ptlib.runs import select
 from ptlib.runs.precision import AUTO, Tested, best
 
 ALL = "all"
-AS_TRAINED = "as trained"
 IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
-
-
-@dataclass(frozen=True)
-class View:
-    """The selection as pages use it."""
-
-    plm: PlmInfo
-    tasks: list[str]
-    sources: list[str]
-    seeds: list[int]
-    limit: int | None
-    indicator: str
-    layers: list[int] | None
-    selection: Selection
-    mode: Mode
-    published: bool = False
-    """Whether scores are those that came with an import; they are never mixed with measured ones."""
-    further: list[str] = field(default_factory=list)
-    """Prompts trained here that were picked one by one."""
-
-    @property
-    def n(self) -> str:
-        """Examples a cell, in words."""
-        if self.published:
-            return "as published, n not recorded"
-        return "the whole test split" if self.limit is None else f"the first {self.limit} test examples"
+ROOM = {"sources": 820, "tasks": 220, "seeds": 130, "layers": 130, "further": 130}
+"""Characters of the address: 200 sources and 50 tasks fit as hashes, and with everything else a link stays under 2 kB."""
 
 
 def mode() -> Mode:
@@ -76,13 +53,14 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
         plm_id = st.selectbox("PLM", ids, index=ids.index(library.default_plm()), key="plm", bind="query-params")
         plm = library.plms[plm_id]
         have = sorted({entry.seed for entry in library.given(plm_id) if entry.seed is not None})
-        seeds = st.pills(
+        seeds = links.several(
+            st.pills,
             "Prompt seeds",
             have,
+            "seeds",
+            ROOM["seeds"],
             selection_mode="multi",
             default=have,
-            key="seeds",
-            bind="query-params",
             help="Every prompt was trained from several random starts. Matrices show the mean over the seeds picked.",
         )
         published = _published(library, plm)
@@ -91,9 +69,10 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
         if absent:
             st.caption(f"No data here for {len(absent)} tasks; fetch with `./run.sh ptlib tasks fetch {absent[0]}`.")
         trained = library.sources_for(plm_id)
-        sources = st.multiselect("Prompts (source tasks)", trained, key="sources", placeholder="all tasks", bind="query-params")
+        sources = links.several(st.multiselect, "Prompts (source tasks)", trained, "sources", ROOM["sources"], placeholder="all tasks")
         further = _further(library, plm_id)
-        tasks = st.multiselect("Tasks (targets)", names, key="tasks", placeholder="all tasks", bind="query-params")
+        tasks = links.several(st.multiselect, "Tasks (targets)", names, "tasks", ROOM["tasks"], placeholder="all tasks")
+        narrowed = _filtered(library, tasks or names, sources or trained, bool(tasks), bool(sources))
         limit = st.selectbox("Test examples a cell", list(LIMITS), key="n", bind="query-params")
         indicator = st.selectbox(
             "Indicator",
@@ -103,12 +82,8 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
             format_func=lambda name: INDICATORS[name].label,
             help="Similarity of two prompts that might predict transfer.",
         )
-        layers = st.multiselect(
-            "Layers (for ON)",
-            list(range(1, plm.layers + 1)),
-            key="layers",
-            placeholder="all layers",
-            bind="query-params",
+        layers = links.several(
+            st.multiselect, "Layers (for ON)", list(range(1, plm.layers + 1)), "layers", ROOM["layers"], placeholder="all layers"
         )
         ways = family_insertions(plm.family)
         way = st.selectbox("Insertion", [AS_TRAINED, *ways], key="insertion", bind="query-params", disabled=published,
@@ -119,9 +94,10 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
             help="The camera in a figure's toolbar: 6.75 inches wide, SVG as vectors, PNG at 300 dots an inch.",
         )  # fmt: skip
     chosen = sorted(seeds or have)
-    picked = select(library, plm_id, tasks=tasks or names, sources=sources or trained, seeds=chosen, limit=LIMITS[limit],
+    tasks, sources = narrowed
+    picked = select(library, plm_id, tasks=tasks, sources=sources, seeds=chosen, limit=LIMITS[limit],
                     insertion=None if way == AS_TRAINED else way, dtype=dtype, further=[] if published else further)  # fmt: skip
-    return View(plm, tasks or names, sources or trained, chosen, LIMITS[limit], indicator,
+    return View(plm, tasks, sources, chosen, LIMITS[limit], indicator,
                 [layer - 1 for layer in layers] or None, picked, mode(), published, further)  # fmt: skip
 
 
@@ -129,9 +105,25 @@ def _further(library: Library, plm_id: str) -> list[str]:
     names = [entry.name for entry in library.prompts(plm_id, ("trained",)) if entry.name in library.further]
     if not names:
         return []
-    return st.multiselect("Prompts trained here", names, key="further", placeholder="none", bind="query-params",
-                          format_func=lambda name: name.partition("/")[2],
-                          help="Trainings of your own, each a row of its own. Studies and means never count them unasked.")  # fmt: skip
+    return links.several(st.multiselect, "Prompts trained here", names, "further", ROOM["further"], placeholder="none",
+                         format_func=lambda name: name.partition("/")[2],
+                         help="Trainings of your own, each a row of its own. Studies and means never count them unasked.")  # fmt: skip
+
+
+def _filtered(library: Library, tasks: list[str], sources: list[str], by_hand: bool, sources_by_hand: bool) -> tuple[list[str], list[str]]:
+    """Targets and sources that the filters leave: of types of task, and source tasks with a text in their name. What was picked by
+    hand stays; a filter that would leave nothing is left out, and says so."""
+    types = {name: task.type for name, task in library.tasks.items()}
+    there = type_order(types.get(name, "other") for name in [*tasks, *sources])
+    kinds = st.multiselect("Types of task", there, key="types", placeholder="all types", bind="query-params") if len(there) > 1 else []
+    text = st.text_input("Prompts with", key="name", placeholder="part of a name", bind="query-params").strip().casefold()
+    found = []
+    for names, hand, word in ((tasks, by_hand, ""), (sources, sources_by_hand, text)):
+        left = [name for name in names if hand or ((not kinds or types.get(name, "other") in kinds) and word in name.casefold())]
+        found.append(left or names)
+        if not left:
+            st.caption("No prompt or task is left by the filter: all are shown.")
+    return found[0], found[1]
 
 
 def _precision(plm: PlmInfo, tests: list[Tested], published: bool) -> str:
@@ -146,8 +138,10 @@ def _precision(plm: PlmInfo, tests: list[Tested], published: bool) -> str:
 
 def _published(library: Library, plm: PlmInfo) -> bool:
     if not has_scores(library, plm.id):
+        links.answered("results", "this PLM has measured ones alone")
         return False
     if not plm.here:
+        links.answered("results", "this PLM has published ones alone")
         return True
     first = "measured" if library.tasks_for(plm.id) else "published"
     return st.segmented_control("Results", ["measured", "published"], default=first, key="results", bind="query-params", required=True,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from ptlib.published.command import main as bring
 
             return bring(arguments[1:])
+        if arguments[:1] in (["figure"], ["study"]):
+            return _drawn(arguments)
         options = _parser().parse_args(arguments)
         return options.do(options) or 0
     except PtlibError as error:
@@ -144,6 +148,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--published", action="store_true", help="results that came with an import, nothing is evaluated")
     training.register(verb, _print, _progress)
     verbs.add_parser("import", help="thunlp | prompts: bring foreign prompts and results in", add_help=False)
+    for name, text in (
+        ("figure", "figures from recipes: one, or a folder of them"),
+        ("study", "html: a study as one file for any browser"),
+    ):
+        verbs.add_parser(name, help=text, add_help=False)
     zoo = verbs.add_parser("zoo", help="build | report: make the embedded zoo, or print the evidence from it",
                            epilog="example: ptlib zoo report")  # fmt: skip
     zoo.set_defaults(do=lambda options: zoo.print_help())
@@ -160,6 +169,15 @@ def _zoo(arguments: list[str]) -> int:
 
         return report(arguments[1:])
     raise PtlibError("unknown zoo command", where="ptlib zoo", found=repr(arguments[0]), expected="build or report")
+
+
+def _drawn(arguments: list[str]) -> int:
+    """What needs plotly: the dashboard's own command, in a process of its own, since this library knows no dashboard."""
+    if find_spec("dashboard") is None:
+        raise PtlibError(
+            "the dashboard is not beside the library", where=f"ptlib {arguments[0]}", mend="Run it in the checkout: ./run.sh ptlib ..."
+        )
+    return subprocess.run([sys.executable, "-m", "dashboard.command", *arguments], check=False).returncode
 
 
 def _print(table: pd.DataFrame, form: str) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dashboard.figures.highlight import ring
 from dashboard.theme import (
     Mode,
     accent,
@@ -28,12 +29,13 @@ from dashboard.theme import (
 )
 
 
-def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode) -> go.Figure:
+def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode, selected: tuple[str, str] | None = None) -> go.Figure:
     """Each pair of source and target a point, coloured by the type of the target; filled where source and target are of
     one type, open where not.
 
     Args:
         pairs: columns source, target, target_type, same_type (bool), similarity, transfer, seed.
+        selected: source and target of the pair that is open; a ring is drawn around its points.
     """
     fig = figure(mode, height=400)
     # Open markers first, so that the fewer filled ones lie above them.
@@ -47,6 +49,7 @@ def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode) -> go.F
                 name=safe(kind), showlegend=False,
                 marker={"color": colour(kind), "symbol": symbol(kind) + ("" if same else "-open"), "size": 8, "opacity": 0.9,
                         **({} if same else {"line": {"width": 1.5}})},
+                unselected={"marker": {"opacity": 0.9}},
                 customdata=part[["source", "target", "seed"]].map(safe).to_numpy(),
                 hovertemplate="<b>%{customdata[0]}</b> on <b>%{customdata[1]}</b>, seed %{customdata[2]}<br>" + x_title
                 + " %{x:.3f}<br>" + y_title + " %{y:.3f}<extra></extra>",
@@ -54,20 +57,25 @@ def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode) -> go.F
     type_key(fig, pairs.target_type)
     key(fig, [(name, {"color": faint(mode), "symbol": form}) for name, form, there in
               (("same type", "circle", pairs.same_type.any()), ("other type", "circle-open", (~pairs.same_type).any())) if there])  # fmt: skip
+    ring(fig, pairs, selected)
     fig.update_xaxes(title=x_title)
     fig.update_yaxes(title=y_title)
+    fig.update_layout(clickmode="event+select")
     head_room(fig)
     return describe(fig, f"{len(pairs)} pairs of source and target; {x_title} from {pairs.similarity.min():.2f} to "
                          f"{pairs.similarity.max():.2f}, {y_title} from {pairs.transfer.min():.2f} to {pairs.transfer.max():.2f}; "
                          f"{int(pairs.same_type.sum())} pairs are of one type.")  # fmt: skip
 
 
-def panels(pairs: pd.DataFrame, rho: pd.Series, x_title: str, y_title: str, mode: Mode, columns: int = 3) -> go.Figure:
+def panels(
+    pairs: pd.DataFrame, rho: pd.Series, x_title: str, y_title: str, mode: Mode, columns: int = 3, selected: tuple[str, str] | None = None,
+) -> go.Figure:  # fmt: skip
     """The same points, one panel a target, the target's mean correlation in its title; all panels share their axes.
 
     Args:
         pairs: as :func:`scatter`, with source_type; points are coloured by it.
         rho: target -> correlation, NaN where undefined; gives the order.
+        selected: source and target of the pair that is open.
     """
     targets = list(rho.index)
     columns = max(1, min(columns, len(targets)))
@@ -83,13 +91,15 @@ def panels(pairs: pd.DataFrame, rho: pd.Series, x_title: str, y_title: str, mode
         fig.add_scatter(
             x=part.similarity.to_numpy(np.float32), y=part.transfer.to_numpy(np.float32), mode="markers", showlegend=False,
             marker={"color": [colour(kind) for kind in part.source_type], "symbol": [symbol(kind) for kind in part.source_type], "size": 7},
-            customdata=part[["source", "seed"]].map(safe).to_numpy(),
-            hovertemplate="from <b>%{customdata[0]}</b>, seed %{customdata[1]}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
+            customdata=part[["source", "target", "seed"]].map(safe).to_numpy(), unselected={"marker": {"opacity": 1}},
+            hovertemplate="from <b>%{customdata[0]}</b>, seed %{customdata[2]}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
             row=place // columns + 1, col=place % columns + 1,
         )  # fmt: skip
+        ring(fig, part, selected, named=False, row=place // columns + 1, col=place % columns + 1)
         lowest = place + columns >= len(targets)
         fig.update_xaxes(showticklabels=lowest, nticks=5, tickangle=0, row=place // columns + 1, col=place % columns + 1)
     fig.update_yaxes(nticks=7)
+    fig.update_layout(clickmode="event+select")
     type_key(fig, pairs.source_type)
     fig.add_annotation(text=x_title, x=0.5, y=0, xref="paper", yref="paper", yshift=-24, yanchor="top", showarrow=False)
     fig.add_annotation(text=y_title, x=0, y=0.5, xref="paper", yref="paper", xshift=-48, textangle=-90, showarrow=False)

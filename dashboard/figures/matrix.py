@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from dashboard.figures.highlight import bands
 from dashboard.theme import (
     CHOSEN,
     Mode,
@@ -71,27 +72,32 @@ def _groups(types: Sequence[str]) -> list[tuple[int, int, str]]:
     return [(first, last, types[first]) for first, last in zip(starts, [*starts[1:], len(types)], strict=True)]
 
 
-def type_strips(fig: go.Figure, rows: Axis, columns: Axis, mode: Mode) -> None:
-    """A coloured strip beside rows and columns, a gap of paper between types, a wide one before the baselines."""
+def type_strips(fig: go.Figure, rows: Axis, columns: Axis, mode: Mode, *, gaps: bool = True) -> None:
+    """A coloured strip beside rows and columns, a gap of paper between types, a wide one before the baselines.
+
+    ``gaps``: False where rows are not in the order of their types.
+    """
     strip = {"type": "rect", "line": {"width": 0}, "layer": "above"}
+    gap, shapes = {"type": "line", "line": {"color": paper(mode), "width": 3}}, []
     for first, last, kind in _groups(rows.types):
-        fig.add_shape(
-            **strip, fillcolor=colour(kind), xref="paper", xsizemode="pixel", xanchor=0, x0=-10, x1=-5, y0=first - 0.5, y1=last - 0.5
+        ends = {"y0": first - 0.5, "y1": last - 0.5}
+        shapes.append(
+            {**strip, **ends, "fillcolor": colour(kind), "xref": "paper", "xsizemode": "pixel", "xanchor": 0, "x0": -10, "x1": -5}
         )
-        if first:
-            wide = kind in BASELINES and rows.types[first - 1] not in BASELINES
-            fig.add_shape(type="line", x0=-0.5, x1=len(columns.names) - 0.5, y0=first - 0.5, y1=first - 0.5,
-                          line={"color": paper(mode), "width": 9 if wide else 3})  # fmt: skip
+        wide = bool(first) and kind in BASELINES and rows.types[first - 1] not in BASELINES
+        if first and (gaps or wide):
+            shapes.append({**gap, "x0": -0.5, "x1": len(columns.names) - 0.5, "y0": first - 0.5, "y1": first - 0.5,
+                           "line": {"color": paper(mode), "width": 9 if wide else 3}})  # fmt: skip
     for first, last, kind in _groups(columns.types):
-        fig.add_shape(
-            **strip, fillcolor=colour(kind), yref="paper", ysizemode="pixel", yanchor=1, y0=5, y1=10, x0=first - 0.5, x1=last - 0.5
-        )
-        if first:
-            fig.add_shape(type="line", y0=-0.5, y1=len(rows.names) - 0.5, x0=first - 0.5, x1=first - 0.5,
-                          line={"color": paper(mode), "width": 3})  # fmt: skip
+        ends = {"x0": first - 0.5, "x1": last - 0.5}
+        shapes.append({**strip, **ends, "fillcolor": colour(kind), "yref": "paper", "ysizemode": "pixel", "yanchor": 1, "y0": 5, "y1": 10})
+        if first and gaps:
+            shapes.append({**gap, "y0": -0.5, "y1": len(rows.names) - 0.5, "x0": first - 0.5, "x1": first - 0.5})
+    # At once: plotly looks at all shapes whenever one is added.
+    fig.update_layout(shapes=[*fig.layout.shapes, *shapes])
 
 
-def _frame(cell: tuple[int, int], lines: Sequence[tuple[str, float]]) -> list[dict]:
+def frame(cell: tuple[int, int], lines: Sequence[tuple[str, float]]) -> list[dict]:
     """A frame just inside a cell, its lines from the outer to the inner."""
     row, column = cell
     place = {"type": "rect", "x0": column - 0.48, "x1": column + 0.48, "y0": row - 0.45, "y1": row + 0.45}
@@ -135,7 +141,8 @@ def difference(measured: np.ndarray, published: np.ndarray, sources: Axis, targe
 def transfer_matrix(
     values: np.ndarray, sources: Axis, targets: Axis, *, low: np.ndarray, high: np.ndarray, count: np.ndarray,
     own: Sequence[tuple[int, int]], relative: bool, mode: Mode, selected: tuple[int, int] | None = None, spread: str = "95 % interval",
-    metric: str = "accuracy", early: np.ndarray | None = None, framed: str = "own prompt", hint: str = "<br>click for details",
+    metric: str = "accuracy", early: np.ndarray | None = None, gaps: bool = True, found: tuple[Sequence[int], Sequence[int]] = ((), ()),
+    framed: str = "own prompt", hint: str = "<br>click for details",
 ) -> go.Figure:  # fmt: skip
     """Source prompts (rows) on target tasks (columns), grouped by type; own prompts framed, missing cells crossed out,
     baselines set apart.
@@ -150,6 +157,8 @@ def transfer_matrix(
         selected: (row, column) of the cell that is open.
         metric: what a score measures.
         early: (sources, targets) bool, cells that were stopped early; they carry a dot.
+        gaps: whether types stand apart; False in other orders.
+        found: numbers of rows and of columns that a search found; they are outlined.
         framed: what the frames of ``own`` say. hint: ends the words on hover.
     """
     rows, columns = values.shape
@@ -185,11 +194,10 @@ def transfer_matrix(
         marker={"symbol": "square", "size": 6, "opacity": 0, "color": ink(mode)}, showlegend=False,
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
     )  # fmt: skip
-    type_strips(fig, sources, targets, mode)
-    frames = [shape for cell in own for shape in _frame(cell, [("#FFFFFF", 3.5), ("#111111", 1.5)])]
+    type_strips(fig, sources, targets, mode, gaps=gaps)
+    frames = bands(*found, values.shape) + [shape for cell in own for shape in frame(cell, [("#FFFFFF", 3.5), ("#111111", 1.5)])]
     if selected is not None:
-        frames += _frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)])
-    # At once: plotly looks at all shapes whenever one is added.
+        frames += frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)])
     fig.update_layout(shapes=[*fig.layout.shapes, *frames])
     fig.update_xaxes(tickvals=list(range(columns)), ticktext=[label(name) for name in targets.names], autotickangles=[-40, -65, -90],
                      range=[-0.5, columns - 0.5], title="target task", showgrid=False)  # fmt: skip
@@ -315,11 +323,12 @@ def dendrogram(values: np.ndarray) -> tuple[list[int], list[tuple[list[float], l
     return drawn["leaves"], lines
 
 
-def type_blocks(values: np.ndarray, types: Sequence[str], mode: Mode) -> go.Figure:
+def type_blocks(values: np.ndarray, types: Sequence[str], mode: Mode, selected: tuple[int, int] | None = None) -> go.Figure:
     """Mean relative performance by type of source and of target, own prompts left out.
 
     Args:
         values: (types, types), source types in rows; NaN where there is no pair.
+        selected: (row, column) of the block that the open cell lies in.
     """
     fig = figure(mode, height=76 + 56 * len(types))
     text = np.array([[f"{v:.2f}" if np.isfinite(v) else "" for v in row] for row in values])
@@ -328,6 +337,8 @@ def type_blocks(values: np.ndarray, types: Sequence[str], mode: Mode) -> go.Figu
            hovertemplate="%{customdata}: %{z:.3f}<extra></extra>")  # fmt: skip
     type_strips(fig, Axis(types, types), Axis(types, types), mode)
     _square_axes(fig, types, "type of target", "type of source", 11)
+    if selected is not None:
+        fig.update_layout(shapes=[*fig.layout.shapes, *frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)])])
     fig.update_layout(margin={"t": 16})
     same, other = np.nanmean(np.diag(values)), np.nanmean(values[~np.eye(len(types), dtype=bool)])
     return describe(fig, f"Mean relative performance for {len(types)} types of source and target: {same:.2f} within a type on average, "

@@ -16,6 +16,7 @@ from dashboard.theme import (
     Mode,
     colour,
     describe,
+    faint,
     figure,
     head_room,
     ink,
@@ -37,7 +38,7 @@ SYMBOLS = (*TYPE_SYMBOLS.values(), "triangle-up", "star", "pentagon")
 
 def space(
     points: pd.DataFrame, by: str, axes: Sequence[str], caption: str, mode: Mode, chosen: str | None = None,
-    near: Sequence[str] = (),
+    near: Sequence[str] = (), again: np.ndarray | None = None, movers: Sequence[int] = (),
 ) -> go.Figure:  # fmt: skip
     """Prompts as points; the chosen one and its nearest are ringed.
 
@@ -46,10 +47,14 @@ def space(
         by: column that colours: "type", "source", "seed" or "plm". Tasks have their type's colour and a symbol of their own.
         axes: axis titles.
         caption: the projection's parameters, printed below the plot.
+        again: (runs, n, dimensions) places of the same points in further drawings, laid over this one.
+        movers: rows of the points that move most; lines lead to their places in ``again``.
     """
     deep = "z" in points
     looks = _looks(points, by)
     fig = figure(mode, height=560 if deep else 500)
+    if again is not None:
+        _again(fig, points, again, movers, deep, mode)
     for group, (tint, shape) in looks.items():
         part = points[points[by] == group]
         marker = {
@@ -77,7 +82,8 @@ def space(
     head_room(fig)
     note(fig, caption, mode)
     text = f"{len(points)} prompts in {len(axes)} dimensions ({caption}), coloured by {by}: " + ", ".join(map(str, looks)) + "."
-    return describe(fig, text + (f" Nearest to {chosen}: {', '.join(near)}." if chosen and len(near) else ""))
+    text += f" Nearest to {chosen}: {', '.join(near)}." if chosen and len(near) else ""
+    return describe(fig, text + (f" Move most when drawn again: {', '.join(points.name.iloc[list(movers)])}." if len(movers) else ""))
 
 
 def _looks(points: pd.DataFrame, by: str) -> dict[object, tuple[str, str]]:
@@ -101,6 +107,19 @@ def _points(fig: go.Figure, part: pd.DataFrame, deep: bool, **options: object) -
         fig.add_scatter3d(**place, **options)
     else:
         fig.add_scatter(**place, **options, unselected={"marker": {"opacity": 0.9}})
+
+
+def _again(fig: go.Figure, points: pd.DataFrame, again: np.ndarray, movers: Sequence[int], deep: bool, mode: Mode) -> None:
+    """Where the points that move most lie in the further drawings: a line from each point to each of its places."""
+    axes = "xyz" if deep else "xy"
+    here = points[list(axes)].to_numpy(dtype=float)[list(movers)]
+    there = again[:, list(movers)]
+    # Each line is two points and a gap.
+    lines = np.full((len(again), len(movers), 3, len(axes)), np.nan)
+    lines[:, :, 0], lines[:, :, 1] = here, there
+    part = pd.DataFrame(lines.reshape(-1, len(axes)), columns=list(axes))
+    _points(fig, part, deep, mode="lines", name="drawn again", hoverinfo="skip", opacity=0.55, legendrank=2000,
+            line={"color": faint(mode), "width": 2 if deep else 1.2})  # fmt: skip
 
 
 def _rings(fig: go.Figure, points: pd.DataFrame, chosen: str | None, near: Sequence[str], deep: bool, mode: Mode) -> None:

@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, take_away
 from dashboard.background import found
-from dashboard.figures import summary
 from dashboard.selection import View
-from dashboard.theme import type_order
-from ptlib.analysis import relative, statistics
+from ptlib.analysis import statistics
 from ptlib.runs.study import Study
 
 
@@ -28,34 +26,6 @@ def counts(view: View) -> None:
     if shelf.refused:
         with st.expander(f"{len(shelf.refused)} items could not be read", expanded=True):
             st.dataframe(pd.DataFrame(shelf.refused), hide_index=True, width="stretch")
-
-
-def baseline_figure(view: View, study: Study) -> None:
-    own = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
-    table = pd.DataFrame({"task": study.tasks, "type": study.types, "own": own,
-                          "random": np.nanmean(study.random, axis=0) if len(study.random) else np.nan, "none": study.none})  # fmt: skip
-    order = type_order(study.types)
-    table = table.sort_values("type", key=lambda kinds: kinds.map(order.index), kind="stable")
-    gap = (table.own - table.random).mean()
-    components.show(
-        summary.baselines(table, view.mode), "own-against-baselines",
-        f"A task's own prompt (mean over {components.count(len(study.seeds), 'seed')}) against {len(study.random)} random prompts and no prompt. "
-        f"Mean gain over random: {gap:+.3f}. Coloured by type of task; {view.n}.", table=table,
-    )  # fmt: skip
-
-
-def type_figure(view: View, study: Study) -> None:
-    effect = data.of_study(view, "type effect", lambda study: relative.type_effect(study.transfer, study.types))
-    diagonal = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
-    drawn = relative.mean_over((study.random / diagonal)[None], np.ones(study.random.shape, dtype=bool))
-    rows = pd.DataFrame([{"label": label, **mean._asdict()} for label, mean in
-                         (("same type", effect.same), ("other types", effect.other), ("random prompts", drawn))])  # fmt: skip
-    components.show(
-        summary.type_effect(rows, view.mode), "type-effect",
-        f"Relative performance of a source prompt on another task. Same type exceeds other types by {effect.difference.value:.2f} "
-        f"(95 % interval {effect.difference.ci_low:.2f} to {effect.difference.ci_high:.2f}, bootstrap over {len(study.tasks)} targets; "
-        f"{effect.same.n} and {effect.other.n} pairs).", table=rows,
-    )  # fmt: skip
 
 
 def prediction(view: View, study: Study) -> None:
@@ -85,6 +55,8 @@ def body() -> None:
     counts(view)
     components.run_panel(view, lacking.missing, stopped=lacking.stopped)
     components.live(lambda: findings(view))
+    if view.tasks:
+        take_away.offer(view)
     ways_on()
 
 
@@ -98,18 +70,18 @@ def findings(view: View) -> None:
     else:
         left, right = st.columns([3, 2], gap="large")
         with left:
-            st.subheader("Own prompts against baselines")
-            baseline_figure(view, study)
+            st.header("Own prompts against baselines")
+            components.figure("own-against-baselines", view)
         with right:
-            st.subheader("Transfer by type of task")
-            type_figure(view, study)
+            st.header("Transfer by type of task")
+            components.figure("type-effect", view)
             if (len(study.active) or not view.plm.here) and len(study.tasks) > 3:
                 prediction(view, study)
 
 
 def ways_on() -> None:
     """The other pages."""
-    st.subheader("Where to go next")
+    st.header("Where to go next")
     st.page_link("views/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")
     st.page_link("views/neurons.py", label="Neurons: what a prompt activates, and what two share", icon=":material/neurology:")
     st.page_link("views/correlation.py", label="Correlation: does overlap predict transfer", icon=":material/scatter_plot:")

@@ -11,6 +11,8 @@ from ptlib.errors import PtlibError
 Method = Literal["pca", "umap", "tsne"]
 FEW = 10
 """With fewer points a neighbour graph says nothing: PCA is drawn instead, and says so."""
+ENOUGH = 15
+"""From so many points on UMAP is the default: their five nearest are a third of them at most."""
 MANY = 400
 """Rows beyond which a picture's axes are computed without the others."""
 
@@ -46,32 +48,49 @@ def project(rows: np.ndarray, method: Method = "pca", dimensions: int = 2, seed:
     if n < 4:
         raise PtlibError("too few points for a projection", where="projection", found=f"{n}", expected="at least 4",
                          mend="Select more prompts.")  # fmt: skip
-    full, shares = _pca(np.asarray(rows, dtype=np.float64))
-    note = ""
+    full, _ = pca(np.asarray(rows, dtype=np.float64))
+    note, shares = "", None
     if method != "pca" and n < FEW:
         note = f"PCA is shown: {method} needs at least {FEW} points, here are {n}."
         method = "pca"
-    neighbours = min(10, max(2, n // 3))
-    if method == "umap":
-        coordinates, parameters = (
-            _umap(full, dimensions, seed, neighbours),
-            f"UMAP, {neighbours} neighbours, min dist 0.1, seed {seed}",
-        )
-    elif method == "tsne":
-        perplexity = min(30.0, (n - 1) / 3)
-        coordinates, parameters = (
-            _tsne(full, dimensions, seed, perplexity),
-            f"t-SNE, perplexity {perplexity:.1f}, seed {seed}",
-        )
+    neighbours = neighbours_of(n)
+    if method == "pca":
+        coordinates, shares = principal_coordinates(rows, dimensions)
+        parameters = f"PCA, {shares.sum():.0%} of variance"
     else:
-        coordinates, _ = principal_coordinates(rows, dimensions)
-        parameters = f"PCA, {shares[:dimensions].sum():.0%} of variance"
-    trust = _trust(full, coordinates, neighbours)
-    return Projection(coordinates.astype(np.float32), method, shares[:dimensions] if method == "pca" else None, trust,
-                      neighbours, f"{parameters}, n = {n}", note)  # fmt: skip
+        coordinates = embed(full, method, dimensions, seed)
+        how = f"UMAP, {neighbours} neighbours, min dist 0.1" if method == "umap" else f"t-SNE, perplexity {_perplexity(n):.1f}"
+        parameters = f"{how}, seed {seed}"
+    return Projection(coordinates.astype(np.float32), method, shares,
+                      trust(full, coordinates, neighbours), neighbours, f"{parameters}, n = {n}", note)  # fmt: skip
 
 
-def _pca(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def default_method(n: int) -> tuple[Method, str]:
+    """What to draw n points by where nobody chose, and why."""
+    if n < ENOUGH:
+        return "pca", (f"PCA, since the {neighbours_of(n)} nearest of {n} points say little: UMAP and t-SNE, which draw neighbourhoods, "
+                       f"are the default from {ENOUGH} points")  # fmt: skip
+    return "umap", (f"UMAP, since {n} points lie in more directions than two axes of PCA can show and are enough for neighbourhoods "
+                    f"({neighbours_of(n)} nearest each)")  # fmt: skip
+
+
+def neighbours_of(n: int) -> int:
+    """Neighbours that count, of n points."""
+    return min(10, max(2, n // 3))
+
+
+def embed(full: np.ndarray, method: Method, dimensions: int, seed: int) -> np.ndarray:
+    """(n, dimensions) by UMAP or t-SNE of the points' principal coordinates."""
+    if method == "umap":
+        return _umap(full, dimensions, seed, neighbours_of(len(full)))
+    return _tsne(full, dimensions, seed, _perplexity(len(full)))
+
+
+def _perplexity(n: int) -> float:
+    return min(30.0, (n - 1) / 3)
+
+
+def pca(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All principal coordinates with a share above 1e-12, and the shares. Signs are fixed, so figures repeat."""
     centred = rows - rows.mean(axis=0)
     values, vectors = np.linalg.eigh(centred @ centred.T)
@@ -83,7 +102,7 @@ def _pca(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _first_axes(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`_pca`, the first axes alone: all of thousands of them would take seconds that nobody looks at."""
+    """As :func:`pca`, the first axes alone: all of thousands of them would take seconds that nobody looks at."""
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     centred = rows - rows.mean(axis=0)
@@ -98,11 +117,12 @@ def _first_axes(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 def principal_coordinates(rows: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     """The first principal coordinates (n, dimensions) of (n, features) rows, and their shares of variance."""
     rows = np.asarray(rows, dtype=np.float64)
-    full, shares = _first_axes(rows, dimensions) if len(rows) > MANY else _pca(rows)
+    full, shares = _first_axes(rows, dimensions) if len(rows) > MANY else pca(rows)
     coordinates = np.zeros((len(full), dimensions), dtype=np.float32)
     width = min(dimensions, full.shape[1])
     coordinates[:, :width] = full[:, :width]
-    return coordinates, shares[:dimensions]
+    # Points on a line, or all in one place, have fewer axes than are drawn.
+    return coordinates, np.pad(shares[:dimensions], (0, dimensions - width))
 
 
 def warm_up() -> None:
@@ -124,7 +144,8 @@ def _tsne(full: np.ndarray, dimensions: int, seed: int, perplexity: float) -> np
     return TSNE(dimensions, perplexity=perplexity, random_state=seed, init="random", max_iter=750).fit_transform(full)
 
 
-def _trust(full: np.ndarray, coordinates: np.ndarray, neighbours: int) -> float:
+def trust(full: np.ndarray, coordinates: np.ndarray, neighbours: int) -> float:
+    """Trustworthiness (Venna and Kaski 2001), 0 to 1; NaN where half the points or more would be neighbours."""
     if neighbours >= len(full) / 2:
         return float("nan")
     from sklearn.manifold import trustworthiness
@@ -132,9 +153,29 @@ def _trust(full: np.ndarray, coordinates: np.ndarray, neighbours: int) -> float:
     return float(trustworthiness(full, coordinates, n_neighbors=neighbours))
 
 
-def nearest(rows: np.ndarray, index: int, count: int = 5) -> list[tuple[int, float]]:
-    """The rows nearest to one by cosine in full space: (index, cosine), nearest first, itself left out."""
+class Neighbour(NamedTuple):
+    """A row near another one."""
+
+    row: int
+    cosine: float
+    distance: float
+    """Euclidean, in full space."""
+    place: int
+    """Its place among the nearest in the drawing, from 1."""
+
+
+def nearest(rows: np.ndarray, index: int, drawn: np.ndarray | None = None, count: int = 5) -> list[Neighbour]:
+    """The rows nearest to one by cosine in full space, nearest first, itself left out.
+
+    Args:
+        rows: (n, features)
+        drawn: (n, dimensions) coordinates in which the places are counted; those of ``rows`` where None.
+    """
     unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     cosine = unit @ unit[index]
+    apart = np.linalg.norm(rows - rows[index], axis=1)
+    beside = apart if drawn is None else np.linalg.norm(drawn - drawn[index], axis=1)
+    others = [int(row) for row in np.argsort(beside, kind="stable") if row != index]
+    places = {row: place for place, row in enumerate(others, 1)}
     order = [int(row) for row in np.argsort(-cosine, kind="stable") if row != index]
-    return [(row, float(cosine[row])) for row in order[:count]]
+    return [Neighbour(row, float(cosine[row]), float(apart[row]), places[row]) for row in order[:count]]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from ptlib.analysis.projection import nearest, project
+from ptlib.analysis.projection import ENOUGH, default_method, nearest, principal_coordinates, project
 from ptlib.errors import PtlibError
 
 
@@ -49,5 +49,29 @@ def test_equal_rows_do_not_break_it():
 
 def test_nearest_by_cosine():
     rows = np.array([[1.0, 0], [2, 0.1], [0, 1], [-1, 0]])
-    assert [row for row, _ in nearest(rows, 0, 2)] == [1, 2]
-    assert nearest(rows, 0, 1)[0][1] == pytest.approx(2 / np.hypot(2, 0.1))
+    assert [one.row for one in nearest(rows, 0, count=2)] == [1, 2]
+    first = nearest(rows, 0, count=1)[0]
+    assert first.cosine == pytest.approx(2 / np.hypot(2, 0.1))
+    assert first.distance == pytest.approx(np.hypot(1, 0.1))
+    assert first.place == 1
+
+
+def test_nearest_says_where_the_drawing_puts_them():
+    rows = np.eye(4) + 0.1
+    rows[1] = rows[0] + 0.01
+    drawn = np.array([[0.0, 0], [9, 9], [1, 0], [2, 0]])
+    assert nearest(rows, 0, drawn, 1)[0][0::3] == (1, 3)
+
+
+def test_points_on_a_line_or_in_one_place_have_all_axes():
+    for rows in (np.arange(5.0)[:, None] * np.ones(7), np.ones((5, 7))):
+        coordinates, shares = principal_coordinates(rows, 3)
+        assert coordinates.shape == (5, 3)
+        assert shares.shape == (3,)
+        assert project(rows, "pca", 3).explained.shape == (3,)
+
+
+def test_the_default_method_says_why():
+    assert default_method(ENOUGH - 1)[0] == "pca"
+    assert default_method(ENOUGH)[0] == "umap"
+    assert "4 nearest of 14" in default_method(14)[1]

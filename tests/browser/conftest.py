@@ -25,7 +25,7 @@ def server(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     cache = tmp_path_factory.mktemp("browser") / "cache"
-    env = {**os.environ, "PTLIB_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PTLIB_CACHE": str(cache), "XDG_DATA_HOME": str(cache.parent / "data"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.address", "127.0.0.1", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"

@@ -1,0 +1,53 @@
+"""A library whose names are as bad as names can be, with everything of it computed: for what leaves the dashboard."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from dashboard.gallery import Fresh
+from dashboard.recipe import Chosen
+from ptlib.library import Library
+from ptlib.prompts import SoftPrompt, save
+from ptlib.runs import plan, queue, select
+from ptlib.store import Store
+from tests.hands import work
+
+FOUL = ('=HYPERLINK("http://a","b")<script>alert(1)</script>&$x_1^2$ | **m** `c` \\textbf{y}~%#', "🙂שלום مرحبا" + "n" * 289)
+"""A spreadsheet's formula, HTML, LaTeX and Markdown; an emoji, text that runs from right to left, and 300 letters. Tasks' own names are
+ids; what a prompt was trained on may be called anything."""
+
+
+@pytest.fixture(scope="session")
+def foul_library(tiny_library, tmp_path_factory):
+    """The tiny library with prompts of two more sources, which are no task here."""
+    folder = tmp_path_factory.mktemp("foul") / "library"
+    shutil.copytree(tiny_library, folder)
+    plm = Library.open([folder]).plm("tiny-1").fingerprint
+    for number, name in enumerate(FOUL):
+        values = np.random.default_rng(number).normal(0, 0.5, (5, 32)).astype(np.float32)
+        for seed in (0, 1):
+            save(SoftPrompt(values + seed, f"foul-{number}-s{seed}", plm, name, seed, "trained"), folder / "prompts" / "tiny-1" / f"foul-{number}-s{seed}.safetensors")  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
+def foul_cache(foul_library, tmp_path_factory):
+    """A cache with every cell of it."""
+    store, library = Store(tmp_path_factory.mktemp("foul-cache") / "cache"), Library.open([foul_library])
+    queue.start(store, plan(library, select(library)), "all", "test")
+    work(store, library)
+    queue.leave(store, "w")
+    return store.folder
+
+
+@pytest.fixture
+def foul_source(foul_library, foul_cache):
+    """One moment of both."""
+    return Fresh(Store(foul_cache), Library.open([foul_library]))
+
+
+@pytest.fixture
+def foul_view(foul_source):
+    """All of it selected."""
+    return Chosen("tiny-1").view(foul_source.library())
