@@ -52,6 +52,7 @@ except PtlibError as error:
     st.error(components.plain(error))
     st.stop()
 with st.sidebar:
+    st.html(Path(__file__).with_name("looks.css"))
     steady.keep_figures()
 above = st.container()
 page.run()

@@ -175,7 +175,8 @@ def _offer(view: View, missing: list[Cell], what: str) -> None:
     left, right = st.columns([1, 2], vertical_alignment="center")
     early, engine = False, "local"
     with right:
-        st.markdown(f"{cost.cells} cells, {cost.examples:,} examples, about {minutes(cost.seconds)} on one worker ({basis}).")
+        examples = f"{cost.examples:,} examples, " if cost.examples else ""
+        st.markdown(f"{count(cost.cells, 'cell')}, {examples}about {minutes(max(1.0, cost.seconds))} on one worker ({basis}).")
         if what == "cells":
             early = st.toggle(
                 "Stop each cell when it is clear", key="until-clear", bind="query-params",

@@ -81,7 +81,7 @@ def named(point: dict) -> Pair | None:
 def header(pair: Pair, rows: Sequence[str], targets: Sequence[str]) -> None:
     """Names the pair, and the controls that take another one: lists that can be searched, and keys."""
     st.divider()
-    st.subheader(components.plain(f"{pair[0]} on {pair[1]}"), anchor=False)
+    st.header(components.plain(f"{pair[0]} on {pair[1]}"), anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for what, names, now in (("Source", rows, pair[0]), ("Target", targets, pair[1])):
             st.session_state[f"pair-{what}"] = now

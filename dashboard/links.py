@@ -18,8 +18,8 @@ from dashboard import picks
 PACKED = "-packed"
 """What the name of a packed list of picks ends with in the address."""
 NAMES = {
-    "plm": "PLM", "seeds": "prompt seed", "sources": "source task", "tasks": "task", "layers": "layer", "layer": "layer", "n": "number of examples",
-    "projection-seed": "seed of the projection", "near": "prompt", "prompt": "prompt", "with": "prompt", "further": "prompt", "dims": "number of dimensions",
+    "plm": "PLM", "seeds": "prompt seed", "sources": "source task", "further": "prompt trained here", "tasks": "task", "layers": "layer", "layer": "layer", "n": "number of examples",
+    "projection-seed": "seed of the projection", "near": "prompt", "prompt": "prompt", "with": "prompt", "dims": "number of dimensions",
     "dtype": "precision", "by": "colour", "of": "kind of rows", "results": "kind of results", "cell": "cell",
 }  # fmt: skip
 """What parameters stand for, where their own names do not say it."""

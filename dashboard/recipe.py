@@ -40,7 +40,7 @@ WORDS = {str: "a text", list: "a list", bool: "true or false", int: "a whole num
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is selected, in names; empty lists take everything."""
+    """What is selected, in names; empty lists take everything there is of the PLM."""
 
     plm: str
     tasks: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Chosen:
     dtype: str = "float32"
     published: bool = False
     further: tuple[str, ...] = ()
-    """Prompts trained here, each a row of its own; empty takes none."""
+    """Prompts trained here, each a row of its own; empty for none."""
 
     def view(self, library: Library, mode: Mode = "light") -> View:
         """The selection. Raises PtlibError for names that are not here, a layer or an indicator that is none."""
@@ -270,15 +270,14 @@ def _options(chosen: Chosen) -> str:
 
 def draw(
     figure: str, *, plm: str, tasks: Sequence[str] = (), sources: Sequence[str] = (), seeds: Sequence[int] = (), limit: int = 0,
-    indicator: str = "ON", layers: Sequence[int] = (), insertion: str = "", dtype: str = "float32", published: bool = False, further: Sequence[str] = (), mode: Mode = "light",
-    store: Store | None = None, library: Library | None = None, **settings: Any,
+    indicator: str = "ON", layers: Sequence[int] = (), insertion: str = "", dtype: str = "float32", published: bool = False, further: Sequence[str] = (),
+    mode: Mode = "light", store: Store | None = None, library: Library | None = None, **settings: Any,
 ) -> Drawn:  # fmt: skip
     """A figure in a notebook: the same as the page's, from the same store.
 
     Args:
         figure: its name in :data:`dashboard.gallery.FIGURES`. settings: its own settings.
-        tasks, sources, seeds, layers: empty takes all. limit: first test examples, 0 for all.
-        further: prompts trained here, each a row of its own.
+        tasks, sources, seeds, layers: empty takes all; further: prompts trained here. limit: first test examples, 0 for all.
 
     Raises:
         PtlibError: names that are not here, or nothing to be drawn of.

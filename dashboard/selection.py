@@ -23,7 +23,7 @@ from ptlib.runs.precision import AUTO, Tested, best
 ALL = "all"
 IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
-ROOM = {"sources": 820, "tasks": 220, "seeds": 130, "layers": 130}
+ROOM = {"sources": 820, "tasks": 220, "seeds": 130, "layers": 130, "further": 130}
 """Characters of the address: 200 sources and 50 tasks fit as hashes, and with everything else a link stays under 2 kB."""
 
 
@@ -105,9 +105,9 @@ def _further(library: Library, plm_id: str) -> list[str]:
     names = [entry.name for entry in library.prompts(plm_id, ("trained",)) if entry.name in library.further]
     if not names:
         return []
-    return st.multiselect("Prompts trained here", names, key="further", placeholder="none", bind="query-params",
-                          format_func=lambda name: name.partition("/")[2],
-                          help="Trainings of your own, each a row of its own. Studies and means never count them unasked.")  # fmt: skip
+    return links.several(st.multiselect, "Prompts trained here", names, "further", ROOM["further"], placeholder="none",
+                         format_func=lambda name: name.partition("/")[2],
+                         help="Trainings of your own, each a row of its own. Studies and means never count them unasked.")  # fmt: skip
 
 
 def _filtered(library: Library, tasks: list[str], sources: list[str], by_hand: bool, sources_by_hand: bool) -> tuple[list[str], list[str]]:
@@ -116,7 +116,7 @@ def _filtered(library: Library, tasks: list[str], sources: list[str], by_hand: b
     types = {name: task.type for name, task in library.tasks.items()}
     there = type_order(types.get(name, "other") for name in [*tasks, *sources])
     kinds = st.multiselect("Types of task", there, key="types", placeholder="all types", bind="query-params") if len(there) > 1 else []
-    text = st.text_input("Prompts with", key="name", placeholder="part of a name", bind="query-params", max_chars=80).strip().casefold()
+    text = st.text_input("Prompts with", key="name", placeholder="part of a name", bind="query-params").strip().casefold()
     found = []
     for names, hand, word in ((tasks, by_hand, ""), (sources, sources_by_hand, text)):
         left = [name for name in names if hand or ((not kinds or types.get(name, "other") in kinds) and word in name.casefold())]

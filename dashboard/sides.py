@@ -45,7 +45,7 @@ def _settings(view: View) -> dict | None:
         return None
     ways, here = [AS_TRAINED, *family_insertions(view.plm.family)], view.selection
     # As the prompts meet the input now, so that the other side starts as another way.
-    now = {entry.insertion for entry in data.library().prompts(view.plm.id, ("trained",))} if here.insertion is None else {here.insertion}
+    now = {entry.insertion for entry in data.library().given(view.plm.id)} if here.insertion is None else {here.insertion}
     other = next((way for way in ways[1:] if way not in now), AS_TRAINED)
     way = st.selectbox("With insertion", ways, index=ways.index(other), key="other-insertion", bind="query-params", width=190)
     dtype = st.selectbox("With precision", DTYPES, index=DTYPES.index(here.dtype), key="other-dtype", bind="query-params", width=170)

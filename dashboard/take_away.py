@@ -35,7 +35,7 @@ def _making() -> dict[Path, Future]:
 
 def offer(view: View) -> None:
     """The two buttons, with their progress."""
-    st.subheader("Take it with you")
+    st.header("Take it with you")
     left, right = st.columns(2, gap="large")
     printed, chosen = st.session_state.get(KEPT, Print()), Chosen.of(view)
     formats = FORMATS if render.browser_path() else ()

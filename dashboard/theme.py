@@ -56,7 +56,7 @@ def symbol(kind: str) -> str:
 
 def ink(mode: Mode) -> str:
     """Colour of text and axes."""
-    return "#1F2933" if mode == "light" else "#E6EAF0"
+    return "#101820" if mode == "light" else "#E6EAF0"
 
 
 def paper(mode: Mode) -> str:

@@ -21,8 +21,8 @@ _HOME = {
     "States": "ptlib.neurons.states", "overlap": "ptlib.neurons.overlap", "transfer_matrix": "ptlib.runs.api",
     "load_study": "ptlib.runs.study", "cross_model": "ptlib.runs.carry", "ProjectorSettings": "ptlib.transfer.projector",
     "correlate": "ptlib.runs.api", "compare": "ptlib.runs.comparison", "project": "ptlib.analysis.projection",
-    "masked_scores": "ptlib.runs.api", "Cut": "ptlib.runs.masking", "train": "ptlib.runs.training_api", "compare_starts": "ptlib.runs.training_api",
-    "TrainingSettings": "ptlib.transfer.settings", "PtlibError": "ptlib.errors",
+    "masked_scores": "ptlib.runs.api", "Cut": "ptlib.runs.masking", "train": "ptlib.runs.training_api",
+    "compare_starts": "ptlib.runs.training_api", "TrainingSettings": "ptlib.transfer.settings", "PtlibError": "ptlib.errors",
 }  # fmt: skip
 __all__ = [*sorted(_HOME), "__version__"]
 

@@ -158,6 +158,8 @@ def steps_saved(table: pd.DataFrame, mode: Mode, every: pd.DataFrame | None = No
 def likeness(table: pd.DataFrame, mode: Mode, own_type: str, leads: int | None = None) -> go.Figure:
     """ON of a prompt in training with finished prompts, a line a type with the 95 % interval over its prompts.
 
+    The own task's two or three prompts have an interval wider than the plot: it is in the hover text and the table.
+
     Args:
         table: columns step, type, value, low, high, n.
         leads: the step from which the own type stays ahead.
@@ -169,22 +171,33 @@ def likeness(table: pd.DataFrame, mode: Mode, own_type: str, leads: int | None =
         tint = ink(mode) if name == OWN_TASK else colour(name)
         own = name == own_type
         words = f"{name}{' (its type)' if own else ''}, {part['n'].iloc[0]} prompts"
-        _band(fig, part, tint)
+        if name != OWN_TASK:
+            _band(fig, part, tint)
         fig.add_scatter(x=part["step"], y=part["value"], mode="lines+markers" if len(part) < 25 else "lines", name=safe(words),
                         line={"color": tint, "width": 3 if own else 2, "dash": "dash" if name == OWN_TASK else "solid"},
                         marker={"symbol": "circle" if name == OWN_TASK else symbol(name), "size": 7}, customdata=part[["low", "high"]],
                         hovertemplate="step %{x}: %{y:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra>" + safe(name) + "</extra>")  # fmt: skip
     if leads is not None:
         fig.add_vline(x=leads, line={"color": faint(mode), "width": 1.5, "dash": "dot"})
-        fig.add_annotation(x=leads, y=1, yref="paper", yanchor="top", xanchor="left", xshift=4, text=f"ahead from step {leads}", showarrow=False,
-                           font={"size": 12, "color": faint(mode)})  # fmt: skip
-    fig.update_xaxes(title="training step", rangemode="tozero")
-    fig.update_yaxes(title="ON with finished prompts")
+        late = leads > table["step"].max() / 2
+        fig.add_annotation(x=leads, y=1, yref="paper", yanchor="top", xanchor="right" if late else "left", xshift=-4 if late else 4, text=f"ahead from step {leads}",
+                           showarrow=False, font={"size": 12, "color": faint(mode)})  # fmt: skip
+    fig.update_xaxes(title="training step", range=[0, float(table["step"].max()) * 1.02])
+    fig.update_yaxes(title="ON with finished prompts", range=_reach(table))
     head_room(fig)
     ends = "; ".join(
         f"{name} {part['value'].iloc[0]:.2f} to {part['value'].iloc[-1]:.2f}" for name, part in table.groupby("type", sort=False)
     )
     return describe(fig, f"ON of the prompt in training with finished prompts of each type, first to last step: {ends}.")
+
+
+def _reach(table: pd.DataFrame) -> list[float]:
+    """From the lowest to the highest of what is drawn: all lines, and the bands of the types."""
+    bands = table[table["type"] != OWN_TASK]
+    ends = np.concatenate([table["value"], bands["low"], bands["high"]])
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    edge = 0.06 * ((high - low) or 1.0)
+    return [low - edge, high + edge]
 
 
 def curve_table(named: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:

@@ -98,7 +98,7 @@ def _of_view(source: Source, view: View, name: str) -> Side:
     have = {entry.seed for entry in source.library().given(view.plm.id)}
     chosen = select(source.library(), view.plm.id, tasks=view.tasks, sources=view.sources, seeds=[seed for seed in view.seeds if seed in have],
                     limit=view.limit, insertion=way, dtype=view.selection.dtype, baselines=False)  # fmt: skip
-    found = replace(view, selection=chosen)
+    found = replace(view, selection=chosen, further=[])
     return Side(name, source.scores(found), found)
 
 

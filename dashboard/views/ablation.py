@@ -186,7 +186,7 @@ def about(view: View, wish: Wish) -> str:
 
 def heatmap(view: View, wish: Wish, single: Masking) -> None:
     """One layer at a time."""
-    st.subheader("One layer at a time")
+    st.header("One layer at a time")
     table = data.of_store(view, ("masked layers", wish), lambda: results(single, data.snapshot()))
     group = st.segmented_control(
         "Drop on", list(ablation.GROUPS), default=ablation.GROUPS[0], key="group", bind="query-params", required=True

@@ -112,7 +112,7 @@ def of_figure(name: str, settings: dict) -> dict:
 
 def side_by_side(view: View, found: Compared, settings: dict) -> None:
     """Both sides' scores in the same order and colours."""
-    st.subheader("Side by side")
+    st.header("Side by side")
     for place, side in zip(st.columns(2), ("one", "other"), strict=True):
         with place:
             mine = of_figure("scores", {**settings, "side": side})
@@ -121,7 +121,7 @@ def side_by_side(view: View, found: Compared, settings: dict) -> None:
 
 def all_cells(found: Compared) -> None:
     """Every pair with its difference and test."""
-    st.subheader("All cells")
+    st.header("All cells")
     st.dataframe(found.cells[[name for name in TABLE if name in found.cells]], hide_index=True, width="stretch", column_config={
         "one": st.column_config.NumberColumn(found.one.name, format="%.3f"), "other": st.column_config.NumberColumn(found.other.name, format="%.3f"),
         "difference": st.column_config.NumberColumn(format="%.3f"),

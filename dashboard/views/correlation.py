@@ -51,10 +51,10 @@ def findings(view: View) -> None:
     if picked:
         detail.header(picked, study.tasks, study.tasks)
         detail.panel(view, *picked)
-    st.subheader("By target")
+    st.header("By target")
     components.figure("by-target", view, with_pair, **detail.clicks("by-target", detail.named))
     if view.indicator == "ON":
-        st.subheader("By layer")
+        st.header("By layer")
         components.figure("by-layer", view, settings)
 
 

@@ -216,7 +216,7 @@ def collapse_part(view: View, choice: Choice | None) -> None:
     groups = groups_of(view, choice)
     if not groups:
         return
-    st.subheader("Have projected prompts collapsed?")
+    st.header("Have projected prompts collapsed?")
     key = ("collapse", view.plm.id, tuple(entry.digest for group in groups for entry in group.entries))
     rows = data.of_library(key, lambda: [measured(group) for group in groups])
     for one in rows:

@@ -85,7 +85,7 @@ def results(view: View, wanted: list, steps: int) -> None:
         one_target(view, curves, rows, target)
     with right:
         components.show(figures.steps_saved(each, view.mode, every), "steps-saved",
-                        f"Steps saved against random initialisation (comparable result), of {steps}. Intervals over seeds, in the last row over targets; "
+                        f"Steps saved against random initialisation (comparable result), of {steps}. Intervals over seeds, in the last row over targets, cut where they leave the figure; "
                         "right of zero: fewer steps than random initialisation.", table=each)  # fmt: skip
     st.header("All targets")
     table = pd.concat([each, every.assign(target="all targets", source="")], ignore_index=True)

@@ -44,10 +44,10 @@ def figures(view: View) -> None:
     second = right.selectbox("Compared with", ["nothing", *(name for name in names if name != first)], key="with", bind="query-params")
     one_prompt(view, first)
     if second != "nothing":
-        st.subheader("Two prompts")
+        st.header("Two prompts")
         two_prompts(view, {"prompt": first, "other": second})
     if len(values) > 1:
-        st.subheader("All prompts")
+        st.header("All prompts")
         components.figure("on-matrix", view)
 
 

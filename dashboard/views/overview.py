@@ -70,10 +70,10 @@ def findings(view: View) -> None:
     else:
         left, right = st.columns([3, 2], gap="large")
         with left:
-            st.subheader("Own prompts against baselines")
+            st.header("Own prompts against baselines")
             components.figure("own-against-baselines", view)
         with right:
-            st.subheader("Transfer by type of task")
+            st.header("Transfer by type of task")
             components.figure("type-effect", view)
             if (len(study.active) or not view.plm.here) and len(study.tasks) > 3:
                 prediction(view, study)
@@ -81,7 +81,7 @@ def findings(view: View) -> None:
 
 def ways_on() -> None:
     """The other pages."""
-    st.subheader("Where to go next")
+    st.header("Where to go next")
     st.page_link("views/transfer.py", label="Transfer: which source prompt works on which task", icon=":material/grid_on:")
     st.page_link("views/neurons.py", label="Neurons: what a prompt activates, and what two share", icon=":material/neurology:")
     st.page_link("views/correlation.py", label="Correlation: does overlap predict transfer", icon=":material/scatter_plot:")

@@ -90,7 +90,7 @@ def all_runs() -> None:
         st.info("No run yet. Start one on the Transfer page: pick prompts and tasks, then press Run missing cells.")
     for item in items:
         row(item)
-    st.subheader("Workers")
+    st.header("Workers")
     workers()
     # Started, paused or ended elsewhere: how often this page looks follows from it.
     states = [item.state for item in opened]
@@ -120,13 +120,13 @@ def studies(view: View) -> None:
     """The selection as a study file, and a study file as a run."""
     left, right = st.columns(2, gap="large", vertical_alignment="top")
     with left:
-        st.subheader("Save as study")
+        st.header("Save as study")
         st.caption("What is selected in the sidebar, as a short TOML: readable in a diff, started with `./run.sh ptlib runs start FILE`.")
         whole = StudyFile(f"{view.plm.id}: {len(view.sources)} sources on {len(view.tasks)} tasks", (Part(view.selection),))
         st.download_button("Save as study", lambda: whole.to_toml(data.library()), f"{view.plm.id}.toml", "text/plain", key="save-study",
                            on_click="ignore", disabled=view.published)  # fmt: skip
     with right:
-        st.subheader("Open study")
+        st.header("Open study")
         given = st.file_uploader("A study's TOML", type=["toml"], key="open-study", label_visibility="collapsed")
         if given is not None:
             opened(given.name, given.getvalue())

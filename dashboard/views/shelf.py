@@ -41,7 +41,7 @@ def body() -> None:
     everyone = st.toggle("Prompts of every PLM", key="everyone", bind="query-params")
     entries = shelf.prompts(None if everyone else view.plm.id)
     table = data.of_library(("prompts", everyone, view.plm.id), lambda: prompt_table(shelf, entries))
-    st.subheader("Prompts")
+    st.header("Prompts")
     if table.empty:
         st.info(
             f"No prompt of {components.plain(view.plm.id)} is here. Bring some with `./run.sh ptlib import prompts FOLDER --plm {view.plm.id}`."
@@ -54,16 +54,16 @@ def body() -> None:
                      column_config={"note": st.column_config.TextColumn(width="medium")})  # fmt: skip
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("PLMs")
+        st.header("PLMs")
         st.dataframe(pd.DataFrame([{"PLM": plm.id, "family": plm.family, "layers": plm.layers, "hidden": plm.hidden, "FFN": plm.ffn,
                                     "parameters": plm.parameters, "weights": plm.fingerprint[:12] if plm.here else "not here"}
                                    for plm in shelf.plms.values()]), hide_index=True, width="stretch")  # fmt: skip
     with right:
-        st.subheader("Tasks")
+        st.header("Tasks")
         st.dataframe(pd.DataFrame([{"task": task.name, "type": task.type, "metric": task.metric.replace("_", " "),
                                     "data": "here" if task.here("test") else "not here"} for task in shelf.tasks.values()]),
                      hide_index=True, width="stretch")  # fmt: skip
-    st.subheader("Not read")
+    st.header("Not read")
     if shelf.refused:
         st.dataframe(pd.DataFrame(shelf.refused), hide_index=True, width="stretch")
     else:

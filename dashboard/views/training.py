@@ -214,11 +214,11 @@ def pictures(view: View, entry: PromptEntry, found: dict) -> None:
         return
     table, leads = like
     kind = data.library().task(entry.task).type
-    words = (f"From step {leads} on its ON with other tasks of its type ({kind}) stays above that with every other type." if leads is not None
-             else f"Its ON with other tasks of its type ({kind}) does not lead at the end.")  # fmt: skip
+    words = (f"From step {leads} on its mean ON with other tasks of its type ({kind}) stays above that with every other type; where bands overlap that may be chance." if leads is not None
+             else f"Its mean ON with other tasks of its type ({kind}) does not lead at the end.")  # fmt: skip
     with right:
         components.show(figures.likeness(table, view.mode, kind, leads), "training-likeness",
-                        "When does a prompt become like its type? ON of each checkpoint with the selection's finished prompts; bands: 95 % interval over prompts. "
+                        "When does a prompt become like its type? ON of each checkpoint with the selection's finished prompts; bands: 95 % interval over prompts; the own task's is in the table. "
                         + components.plain(words), table=table)  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def blocks(view: View, picked: detail.Pair | None) -> None:
     study = data.study(view)
     if len(set(study.types)) < 2 or not np.isfinite(study.transfer).all():
         return
-    st.subheader("By type of task")
+    st.header("By type of task")
     effect = data.of_study(view, "type effect", lambda study: relative.type_effect(study.transfer, study.types))
     left, right = st.columns([3, 2], gap="large")
     with left:

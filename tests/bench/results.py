@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TABLE = Path(__file__).parent / "RESULTS.md"
-ORDER = ("cells", "techniques", "capture", "grid", "store", "parts", "similarity", "statistics", "early", "training", "faults")
+ORDER = ("cells", "techniques", "capture", "grid", "store", "parts", "similarity", "statistics", "early", "training", "faults", "pages")
 
 
 def home() -> Path:

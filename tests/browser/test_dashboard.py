@@ -6,12 +6,14 @@ import re
 
 import pytest
 
+from tests.browser.accessibility import violations
 from tests.browser.conftest import ARTEFACTS
 
-PAGES = {"": "Which soft prompts", "transfer": "Transfer", "neurons": "Neurons", "ablation": "Ablation", "correlation": "Correlation",
-         "prompt_space": "Prompt space", "shelf": "Library", "runs": "Runs"}  # fmt: skip
+PAGES = {"": "Which soft prompts", "transfer": "Transfer", "compare": "Compare", "neurons": "Neurons", "ablation": "Ablation", "correlation": "Correlation",
+         "prompt_space": "Prompt space", "cross_model": "Cross-model", "training": "Training", "initialisation": "Transfer as initialisation",
+         "shelf": "Library", "runs": "Runs"}  # fmt: skip
 SELECTION = "seeds=0&n=25"
-OWN_PROBES = re.compile(r"/(?:transfer|neurons|ablation|correlation|prompt_space|shelf|runs)/_stcore/(?:health|host-config)$")
+OWN_PROBES = re.compile(rf"/(?:{'|'.join(filter(None, PAGES))})/_stcore/(?:health|host-config)$")
 """Streamlit's browser code asks below a page's address first, gets a 404 and asks at the root. Not ours to mend."""
 
 
@@ -123,7 +125,7 @@ def test_progress_survives_a_second_tab(filled, browser):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_every_page(filled, browser, size, scheme):
+def test_every_page_is_legible_accessible_and_fits(filled, browser, size, scheme):
     tab = Tab(browser, size, scheme)
     for path, title in PAGES.items():
         tab.open(f"{filled}/{path}?{SELECTION}")
@@ -134,6 +136,7 @@ def test_every_page(filled, browser, size, scheme):
         tab.settle()
         overflow = tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{path} is wider than the screen"
+        assert violations(tab.page) == [], path
         tab.shot(f"{path or 'overview'}-{size[0]}-{scheme}")
         tab.check()
     tab.context.close()

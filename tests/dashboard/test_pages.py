@@ -59,7 +59,7 @@ def app(monkeypatch, tiny_library):
 
 def text(test) -> str:
     """All that can be read on the page."""
-    parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning, *test.title, *test.header, *test.subheader]
+    parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning, *test.title, *test.header]
     return "\n".join(str(part.value) for part in parts)
 
 

@@ -1,8 +1,10 @@
 """Recipes: a figure made again from its file is the same to the byte, and a file that is wrong is one sentence."""
 
+import shutil
 import tomllib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from dashboard.gallery import Fresh
 from dashboard.picks import joined
 from ptlib.errors import RunError
 from ptlib.library import Library
+from ptlib.prompts import SoftPrompt, save
 from ptlib.store import Store
 from tests.dashboard.conftest import FOUL
 
@@ -49,7 +52,7 @@ def test_every_figure_is_made_again_the_same_to_the_byte(foul_source, foul_view,
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
 def test_any_name_comes_back_from_the_file(text):
-    made = recipe.Recipe("transfer-matrix", recipe.Chosen(text, tasks=(text,), sources=(text, "b")), {"cell": text})
+    made = recipe.Recipe("transfer-matrix", recipe.Chosen(text, tasks=(text,), sources=(text, "b"), further=(text,)), {"cell": text})
     assert recipe.parse(made.to_toml()) == made
 
 
@@ -90,6 +93,22 @@ def test_a_notebook_cell_draws_the_same(foul_source, foul_view):
 def test_what_is_wrong_in_a_file_is_a_sentence(text, sentence):
     with pytest.raises(RunError, match=sentence):
         recipe.parse(text)
+
+
+def test_a_prompt_trained_here_is_a_row_of_its_own_in_the_recipe_too(foul_library, foul_cache, tmp_path):
+    shutil.copytree(foul_library, tmp_path / "library")
+    plm, values = Library.open([foul_library]).plm("tiny-1"), np.ones((5, 32), dtype=np.float32)
+    trained = SoftPrompt(values, "mine", plm.fingerprint, "films", 0, "trained", meta={"training": "0" * 16, "created": 1.0})
+    save(trained, tmp_path / "library" / "prompts" / "tiny-1" / "mine.safetensors")
+    source = Fresh(Store(foul_cache), Library.open([tmp_path / "library"]))
+    view = recipe.Chosen("tiny-1", further=("tiny-1/mine",)).view(source.library())
+    made = recipe.parse(told(source, view)[0])
+    again, _ = made.leaving(source, partial=True)
+    assert "tiny-1/mine" in set(again.drawn.table["prompt"])
+    assert "further=['tiny-1/mine']" in recipe.as_python(again, source.library())
+    assert "tiny-1/mine" not in set(
+        recipe.draw("transfer-matrix", plm="tiny-1", store=source.store(), library=source.library()).table["prompt"]
+    )
 
 
 def test_other_contents_under_the_same_names_are_refused(foul_source, foul_view):

@@ -71,5 +71,17 @@ def test_likeness_has_a_line_a_type_and_says_from_when_it_leads():
     assert "nli 0.10 to 0.40" in alt_text(fig)
 
 
+def test_a_band_of_few_prompts_does_not_flatten_the_lines():
+    table = pd.DataFrame({"step": [0, 160] * 2, "type": ["nli", "nli", "own task", "own task"], "value": [0.1, 0.4, 0.2, 0.6], "low": [0.0, 0.3, -9.0, -9.0],
+                          "high": [0.2, 0.5, 9.0, 9.0], "n": [3, 3, 2, 2]})  # fmt: skip
+    fig = figures.likeness(table, "light", "nli", 160)
+    low, high = fig.layout.yaxis.range
+    assert sum(trace.fill == "toself" for trace in fig.data) == 1
+    assert -0.1 < low < 0
+    assert 0.6 < high < 0.7
+    assert fig.layout.xaxis.range[1] < 170
+    assert fig.layout.annotations[0].xanchor == "right"
+
+
 def test_the_same_table_gives_the_same_figure():
     assert figures.curves(POINTS, "light", "accuracy").to_json() == figures.curves(POINTS, "light", "accuracy").to_json()
