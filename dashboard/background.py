@@ -44,13 +44,23 @@ class Background:
         """Drops a result, so that it is tried again, in a new process if the old one broke."""
         with self._lock:
             self._found.pop(key, None)
-            if self._pool is not None:
-                self._pool.shutdown(wait=False, kill_workers=True)
-                self._pool = None
-                self._found.clear()
+            self._end()
+
+    def close(self) -> None:
+        """Ends the helper, whatever it is at: nobody will ask for it, and the interpreter would wait for it."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._pool is not None:
+            # Arguments larger than a pipe that no killed helper reads would be waited for without end.
+            self._pool._call_queue.cancel_join_thread()
+            self._pool.shutdown(wait=False, kill_workers=True)
+            self._pool = None
+            self._found.clear()
 
 
-@st.cache_resource
+@st.cache_resource(on_release=Background.close)
 def background() -> Background:
     """The one helper of this server."""
     return Background()

@@ -98,10 +98,8 @@ def _show(leaving: Leaving, key: str, caption: str, options: dict) -> object:
     with steady.place(key):
         event = st.plotly_chart(fig, theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
                                 config=export.toolbar(key, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
-    left, right = st.columns([5, 1], vertical_alignment="top")
-    left.caption(caption)
-    with right:
-        export_panel.control(leaving, key)
+    st.caption(caption)
+    export_panel.control(leaving, key)
     return event
 
 

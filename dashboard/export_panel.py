@@ -35,7 +35,7 @@ def control(leaving: Leaving, key: str) -> None:
 
 
 def _control(leaving: Leaving, key: str) -> None:
-    opened = st.popover("Export", key=f"export-{key}", on_change="rerun", width="stretch")
+    opened = st.popover("Export", key=f"export-{key}", on_change="rerun")
     if opened.open:
         with opened:
             try:

@@ -86,10 +86,10 @@ def _bare(plm: Plm, ours: _Training, rows: list[int]) -> None:
     embeds, count = plm.behind(values, ids)
     there = torch.arange(ids.shape[1], device=ids.device)[None] < lengths[:, None]
     there = torch.cat([there.new_ones(len(ids), count), there], dim=1).long()
-    more = (
-        {"decoder_input_ids": torch.full((len(ids), 1), plm.model.config.decoder_start_token_id, device=ids.device)}
-        if plm.info.family == "t5"
-        else {}
-    )
-    found = plm.model.base_model(inputs_embeds=embeds, attention_mask=there, **more).last_hidden_state
+    if plm.info.family == "t5":
+        start = torch.full((len(ids), 1), plm.model.config.decoder_start_token_id, device=ids.device)
+        read = plm.model.encoder(inputs_embeds=embeds, attention_mask=there).last_hidden_state
+        found = plm.model.decoder(input_ids=start, encoder_hidden_states=read, encoder_attention_mask=there).last_hidden_state
+    else:
+        found = plm.model.base_model(inputs_embeds=embeds, attention_mask=there).last_hidden_state
     found[:, -1].float().pow(2).sum().backward()

@@ -110,7 +110,7 @@ def test_a_click_on_a_prompt_names_its_nearest(filled, browser):
     tab.page.mouse.up()
     tab.page.wait_for_url(re.compile("near="), timeout=20_000)
     tab.settle()
-    tab.page.locator("[data-testid=stDataFrame]").wait_for(timeout=20_000)
+    tab.page.locator("[data-testid=stDataFrame]").first.wait_for(timeout=20_000)
     tab.check()
     tab.context.close()
 
