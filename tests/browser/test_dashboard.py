@@ -70,7 +70,7 @@ def filled(server, browser):
     tab.page.get_by_role("button", name="Run missing cells").click()
     tab.page.get_by_role("button", name="Cancel").wait_for(timeout=30_000)
     tab.page.wait_for_function(
-        "document.querySelector('[data-testid=stMain]').innerText.includes('· complete') && !document.body.innerText.includes('Cancel')",
+        "(document.querySelector('[data-testid=stMain]')?.innerText ?? '').includes('· complete') && !document.body.innerText.includes('Cancel')",
         timeout=240_000,
     )
     tab.settle()
@@ -175,7 +175,7 @@ def test_a_matrix_fills_in_without_flicker_and_every_tab_follows_the_run(server,
     tab.page.get_by_text("nothing of it is evaluated until it is resumed").wait_for(timeout=30_000)
     tab.page.get_by_role("button", name="Resume").click()
     other.page.get_by_role("button", name="Pause").wait_for(timeout=30_000)
-    tab.page.wait_for_function("document.querySelector('[data-testid=stMain]').innerText.includes('· complete')", timeout=180_000)
+    tab.page.wait_for_function("(document.querySelector('[data-testid=stMain]')?.innerText ?? '').includes('· complete')", timeout=180_000)
     tab.settle()
     counts, titles = (tab.page.evaluate(f"() => [...window.{name}]") for name in ("counts", "titles"))
     assert tab.page.evaluate("() => window.gone") == [], "the matrix was never away"
