@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from typing import Any
 
 import streamlit as st
@@ -41,10 +41,11 @@ class Background:
             return self._found[key]
 
     def forget(self, key: str) -> None:
-        """Drops a result, so that it is tried again, in a new process if the old one broke."""
+        """Drops a result, so that it is tried again, in a new process if the old one broke. What others wait for goes on."""
         with self._lock:
-            self._found.pop(key, None)
-            self._end()
+            gone = self._found.pop(key, None)
+            if gone is not None and gone.done() and isinstance(gone.exception(), BrokenExecutor):
+                self._end()
 
     def close(self) -> None:
         """Ends the helper, whatever it is at: nobody will ask for it, and the interpreter would wait for it."""

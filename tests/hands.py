@@ -1,6 +1,6 @@
 """A worker's work in the test's own process: cells evaluated and kept as the worker does it."""
 
-from ptlib.runs import queue
+from ptlib.runs import plan, queue, select, supervise
 from ptlib.runs.evaluator import Evaluator
 from ptlib.runs.material import deliver, gather
 
@@ -21,3 +21,19 @@ def work(store, library, worker="w"):
     evaluator = Evaluator(library, "cpu")
     while cells := queue.claim(store, worker):
         list(evaluate(store, library, cells, worker=worker, evaluator=evaluator))
+
+
+def everything(store, library):
+    """All cells of the library's usual selection."""
+    queue.start(store, plan(library, select(library)), "all", "test")
+    work(store, library)
+    queue.leave(store, "w")
+
+
+def end_started():
+    """Kills the workers that this process started."""
+    for process in supervise._started.values():
+        process.kill()
+        process.wait()
+    supervise._started.clear()
+    supervise._last.clear()

@@ -12,6 +12,7 @@ import pytest
 from ptlib import cli
 from ptlib.runs import progress, supervise
 from ptlib.store import Store
+from tests.hands import end_started
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +24,7 @@ def surroundings(monkeypatch, tiny_library, tmp_path_factory):
     monkeypatch.setenv("PTLIB_LIBRARY", str(tiny_library))
     monkeypatch.setenv("PTLIB_CACHE", str(tmp_path_factory.getbasetemp() / "cli-cache"))
     yield
-    for process in supervise._started.values():
-        process.kill()
-        process.wait()
-    supervise._started.clear()
-    supervise._last.clear()
+    end_started()
 
 
 def run(capsys, *arguments):

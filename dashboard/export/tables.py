@@ -138,7 +138,7 @@ def latex(table: pd.DataFrame, caption: str = "", label: str = "", brackets: str
     sheet = with_intervals(table)
     caption = " ".join(filter(None, [caption, _explained(sheet, brackets)]))
     rows = cells(sheet, latex_text, lambda written: rf"\textbf{{{written}}}")
-    left = "".join("l" if kind == object or kind == "str" else "r" for kind in sheet.dtypes)  # noqa: E721
+    left = "".join("r" if pd.api.types.is_numeric_dtype(kind) else "l" for kind in sheet.dtypes)
     body = [" & ".join(row) + r" \\" for row in rows]
     lines = [r"% \usepackage{booktabs}", r"\begin{table}", r"\centering", *([rf"\caption{{{latex_text(caption)}}}"] if caption else []),
              *([rf"\label{{{label}}}"] if label else []), rf"\begin{{tabular}}{{{left}}}", r"\toprule",

@@ -182,7 +182,7 @@ def correlate(
 
 
 def masked_scores(
-    sources: Sequence[str], plm: str | None = None, *, cut: Cut = Cut(), tasks: Sequence[str] | None = None,  # noqa: B008
+    sources: Sequence[str], plm: str | None = None, *, cut: Cut = Cut(), tasks: Sequence[str] | None = None,
     among: Sequence[str] | None = None, seeds: Sequence[int] | None = None, cut_seeds: Sequence[int] | None = None, limit: int | None = LIMIT,
     insertion: str | None = None, dtype: str = "float32", store: Store | None = None, library: Library | None = None,
     on_progress: Callable[[progress.Progress], None] = lambda item: None,

@@ -51,7 +51,7 @@ class Masking(NamedTuple):
 
 
 def masking(
-    library: Library, selection: Selection, sources: Sequence[str], cut: Cut = Cut(), seeds: Sequence[int] | None = None  # noqa: B008
+    library: Library, selection: Selection, sources: Sequence[str], cut: Cut = Cut(), seeds: Sequence[int] | None = None
 ) -> Masking:  # fmt: skip
     """Every mask of the trained prompts of some source tasks, on every task of a selection.
 

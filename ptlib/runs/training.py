@@ -10,13 +10,13 @@ from typing import NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from ptlib.errors import PlmError, RunError, TaskError
+from ptlib.errors import PlmError, RunError
 from ptlib.library import ID, Library, PromptEntry, user_folder
 from ptlib.prompts.insertion import UNKNOWN, family_insertions
 from ptlib.runs.plan import Cell, settings_of
 from ptlib.store import Damaged, Store
 from ptlib.tasks import Task
-from ptlib.transfer.settings import CHOICES, TrainingSettings
+from ptlib.transfer.settings import CHOICES, TrainingSettings, check_trainable
 
 CURVE = ["step", "loss", "validation"]
 PAPER = {"roberta": 1e-3, "bert": 1e-3, "t5": 5e-3}
@@ -91,16 +91,7 @@ def _check_source(source: PromptEntry, plm_id: str, hidden: int, settings: Train
 
 
 def _data(task: Task, family: str, split: str, limit: int | None) -> str:
-    if task.generates:
-        raise TaskError(
-            "prompt tuning learns label words",
-            where=task.source,
-            found="a task whose answer is free text",
-            mend="Choose a task with labels.",
-        )
-    if split not in task.splits:
-        raise TaskError(f"prompt tuning needs a {split} split", where=task.source, found=f"{sorted(task.splits)}",
-                        mend=f"Name its file under [splits], or choose a task with {split} data.")  # fmt: skip
+    check_trainable(task)
     return task.for_family(family).digest(split, limit)
 
 

@@ -8,8 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from ptlib.errors import PromptError
+from ptlib.errors import PromptError, TaskError
 from ptlib.prompts.insertion import INSERTIONS
+from ptlib.tasks import Task
 
 Initialisation = Literal["random", "vocabulary", "text", "prompt", "mean"]
 """Gaussian rows as wide as the word embeddings; embeddings of words drawn from the vocabulary; embeddings of a text's tokens,
@@ -150,3 +151,14 @@ def _check_type(name: str, value: Any, hint: Any) -> None:
         right, words = type(value) is int or (value is None and hint is not int), "a whole number"
     if not right:
         raise _wrong(f"{name} is of no use", repr(value)[:60], words)
+
+
+def check_trainable(task: Task) -> None:
+    """Raises TaskError for a task without training or validation data, or whose answer is free text."""
+    if task.generates:
+        raise TaskError("prompt tuning learns label words", where=task.source, found="a task whose answer is free text",
+                        mend="Choose a task with labels.")  # fmt: skip
+    for split in ("train", "validation"):
+        if split not in task.splits:
+            raise TaskError(f"prompt tuning needs a {split} split", where=task.source, found=f"{sorted(task.splits)}",
+                            mend=f"Name its file under [splits], or choose a task with {split} data.")  # fmt: skip

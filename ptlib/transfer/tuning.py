@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ptlib.errors import PromptError, TaskError
+from ptlib.errors import PromptError
 from ptlib.plms.plm import Plm
 from ptlib.prompts import SoftPrompt
 from ptlib.tasks import Task
@@ -20,7 +20,7 @@ from ptlib.transfer.draws import Draws, seed_of
 from ptlib.transfer.evaluate import evaluate
 from ptlib.transfer.forward import Stopped
 from ptlib.transfer.schedule import arrays_of, learning_rate, optimizer_of, restore
-from ptlib.transfer.settings import TrainingSettings
+from ptlib.transfer.settings import TrainingSettings, check_trainable
 from ptlib.transfer.tokens import tokens_of
 
 TRAINING_VERSION = "1"
@@ -234,17 +234,7 @@ class _Training:
 
 
 def _check(plm: Plm, task: Task, settings: TrainingSettings) -> None:
-    for split in ("train", "validation"):
-        if split not in task.splits:
-            raise TaskError(f"prompt tuning needs a {split} split", where=task.source, found=f"{sorted(task.splits)}",
-                            mend=f"Name its file under [splits], or choose a task with {split} data.")  # fmt: skip
-    if task.generates:
-        raise TaskError(
-            "prompt tuning learns label words",
-            where=task.source,
-            found="a task whose answer is free text",
-            mend="Choose a task with labels.",
-        )
+    check_trainable(task)
     if settings.precision == "float16" and not plm.device.startswith("cuda"):
         raise PromptError(
             "float16 trains on a GPU only",

@@ -8,7 +8,7 @@ import pytest
 import ptlib
 from ptlib import cli
 from ptlib.library import Library
-from ptlib.runs import supervise
+from tests.hands import end_started
 from tests.second_plm import add_second_plm
 
 QUICK = ("--steps", "20", "--hidden", "8", "--limit", "20", "--projector-seeds", "0", "1")
@@ -32,11 +32,7 @@ def surroundings(monkeypatch, folder):
     monkeypatch.setenv("PTLIB_CACHE", str(folder / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
     yield
-    for process in supervise._started.values():
-        process.kill()
-        process.wait()
-    supervise._started.clear()
-    supervise._last.clear()
+    end_started()
 
 
 def run(capsys, *arguments):

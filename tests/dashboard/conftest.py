@@ -9,9 +9,8 @@ from dashboard.gallery import Fresh
 from dashboard.recipe import Chosen
 from ptlib.library import Library
 from ptlib.prompts import SoftPrompt, save
-from ptlib.runs import plan, queue, select
 from ptlib.store import Store
-from tests.hands import work
+from tests.hands import everything
 
 FOUL = ('=HYPERLINK("http://a","b")<script>alert(1)</script>&$x_1^2$ | **m** `c` \\textbf{y}~%#', "🙂שלום مرحبا" + "n" * 289)
 """A spreadsheet's formula, HTML, LaTeX and Markdown; an emoji, text that runs from right to left, and 300 letters. Tasks' own names are
@@ -35,9 +34,7 @@ def foul_library(tiny_library, tmp_path_factory):
 def foul_cache(foul_library, tmp_path_factory):
     """A cache with every cell of it."""
     store, library = Store(tmp_path_factory.mktemp("foul-cache") / "cache"), Library.open([foul_library])
-    queue.start(store, plan(library, select(library)), "all", "test")
-    work(store, library)
-    queue.leave(store, "w")
+    everything(store, library)
     return store.folder
 
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from ptlib.library import Library
 from ptlib.runs import plan, progress, queue, select, tables, until_clear
 from ptlib.store import Store
-from tests.hands import work
+from tests.hands import everything, work
 
 APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
 PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs")
@@ -20,9 +20,7 @@ PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shel
 def full_cache(tiny_library, tmp_path_factory):
     """A cache in which everything of the tiny library is computed."""
     store, library = Store(tmp_path_factory.mktemp("full") / "cache"), Library.open([tiny_library])
-    queue.start(store, plan(library, select(library)), "all", "test")
-    work(store, library)
-    queue.leave(store, "w")
+    everything(store, library)
     return store.folder
 
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from ptlib.runs import plan, select, supervise
+from ptlib.runs import plan, select
+from tests.hands import end_started
 
 
 @pytest.fixture
@@ -19,11 +20,7 @@ def surroundings(monkeypatch, tiny_library):
     """Workers read the tiny library; none outlives its test."""
     monkeypatch.setenv("PTLIB_LIBRARY", str(tiny_library))
     yield
-    for process in supervise._started.values():
-        process.kill()
-        process.wait()
-    supervise._started.clear()
-    supervise._last.clear()
+    end_started()
 
 
 @pytest.fixture
