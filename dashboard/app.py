@@ -38,6 +38,7 @@ pages = [
     st.Page(VIEWS / "cross_model.py", title="Cross-model", icon=":material/swap_horiz:"),
     st.Page(VIEWS / "training.py", title="Training", icon=":material/model_training:"),
     st.Page(VIEWS / "initialisation.py", title="Initialisation", icon=":material/rocket_launch:"),
+    st.Page(VIEWS / "presentation.py", title="Presentation", icon=":material/slideshow:"),
     st.Page(VIEWS / "shelf.py", title="Library", icon=":material/inventory_2:"),
     st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]
@@ -55,5 +56,7 @@ with st.sidebar:
     st.html(Path(__file__).with_name("looks.css"))
     steady.keep_figures()
 above = st.container()
+if page.url_path != "presentation":
+    st.session_state[components.SHOWN], st.session_state[components.FROM] = {}, page.url_path
 page.run()
 sharing.tell(above)

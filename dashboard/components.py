@@ -26,6 +26,8 @@ from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 TITLE = "Prompt transfer"
+SHOWN, FROM = "shown", "shown on"
+"""In the session: figures of the gallery on the page that was drawn last, name -> settings, and the page."""
 ENGINES = {"local": "this machine", "ray": "Ray", "slurm": "Slurm"}
 
 
@@ -80,11 +82,18 @@ def figure(name: str, view: View, settings: Settings | None = None, **options) -
     return None if drawn is None else present(drawn, name, view, settings, **options)
 
 
-def present(drawn: Drawn, name: str, view: View, settings: Settings | None = None, *, key: str = "", **options) -> object:
-    """Shows a figure of the gallery that was drawn. ``key`` tells figures of one name on a page apart."""
-    return _show(
-        Leaving(drawn, name, view, settings or {}), key or name, plain(" ".join(filter(None, [drawn.caption, drawn.hint]))), options
-    )
+def present(
+    drawn: Drawn, name: str, view: View, settings: Settings | None = None, *, key: str = "", says: str = "", **options
+) -> object:  # fmt: skip
+    """Shows a figure of the gallery that was drawn.
+
+    Args:
+        key: tells figures of one name on a page apart.
+        says: stands below it in the place of its caption, where a page says the rest for several figures at once.
+    """
+    st.session_state.setdefault(SHOWN, {}).setdefault(name, settings or {})
+    words = plain(" ".join(filter(None, [says or drawn.caption, drawn.hint])))
+    return _show(Leaving(drawn, name, view, settings or {}), key or name, words, options)
 
 
 def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None = None, **options) -> object:

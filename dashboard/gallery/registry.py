@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dashboard.gallery import compare, correlation, neurons, overview, prompt_space, transfer
+from dashboard.gallery import ablation, compare, correlation, cross_model, neurons, overview, prompt_space, training, transfer
 from dashboard.gallery.drawn import Drawn, Figure, Settings
 from dashboard.gallery.source import Source
 from dashboard.view import View
 from ptlib.errors import RunError
 
 FIGURES: dict[str, Figure] = {**overview.FIGURES, **transfer.FIGURES, **neurons.FIGURES, **correlation.FIGURES, **prompt_space.FIGURES,
-                              **compare.FIGURES}  # fmt: skip
+                              **compare.FIGURES, **ablation.FIGURES, **cross_model.FIGURES, **training.FIGURES}  # fmt: skip
 
 
 def figure(name: str) -> Figure:

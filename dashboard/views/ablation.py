@@ -1,54 +1,25 @@
 """Neurons switched off: what that costs a prompt's own task, its type and other types, and in which layer."""
 
-import hashlib
-from dataclasses import replace
-from typing import NamedTuple
-
 import pandas as pd
 import streamlit as st
 
-from dashboard import components, data, export
-from dashboard.background import found
-from dashboard.figures import ablation as figures
+from dashboard import components, data
+from dashboard.figures.ablation import TITLES
+from dashboard.gallery import ablation as gallery
+from dashboard.gallery.ablation import ALL, OTHERS, Wish
+from dashboard.live import LIVE
 from dashboard.selection import View
 from ptlib.analysis import ablation
 from ptlib.errors import PtlibError
 from ptlib.neurons.mask import MEANS
 from ptlib.runs import Cell
-from ptlib.runs.masking import LIMIT, READERS, SHARES, Cut, Masking, masking, results
+from ptlib.runs.masking import LIMIT, READERS, SHARES, Masking
 
 PERCENT = (1, 2, 5, 10, 20, 30, 40, 50)
-ALL = "all layers"
 
 
-class Wish(NamedTuple):
-    """What is to be cut."""
-
-    source: str
-    seeds: tuple[int, ...]
-    cut: Cut
-    each: str
-    """The rule whose neurons are also masked one layer at a time; empty for none."""
-
-    @property
-    def layers(self) -> str:
-        """As in the table."""
-        part = self.cut.layers[0]
-        return "all" if part is None else ", ".join(str(layer + 1) for layer in part)
-
-
-def limited(view: View) -> View:
-    """There are many cells: the first test examples, unless all are asked for."""
-    if view.limit is not None:
-        return view
-    whole = st.toggle(
-        "All test examples", key="whole", bind="query-params", help=f"Otherwise the first {LIMIT} of each task: there are many cells."
-    )
-    return view if whole else replace(view, limit=LIMIT, selection=replace(view.selection, limit=LIMIT))
-
-
-def controls(view: View) -> tuple[View, Wish]:
-    """Whose neurons, how many, where, and who reads meanwhile."""
+def controls(view: View) -> tuple[View, dict, str]:
+    """Whose neurons, how many, where, and who reads meanwhile, as settings of the curves; and the rule of the heatmap, if one is asked for."""
     one, two, three = st.columns([2, 2, 3])
     source = one.selectbox("Neurons of the prompt for", view.sources, key="cut", bind="query-params")
     seeds = two.pills("Seeds that are cut", view.seeds, selection_mode="multi", default=view.seeds[:1], key="cut-seeds", bind="query-params",
@@ -63,24 +34,17 @@ def controls(view: View) -> tuple[View, Wish]:
     reader = three.segmented_control("Tasks are read with", list(READERS), format_func=READERS.get, default="own", key="reader", bind="query-params",
                                      required=True, help="Its own prompt says what the neurons do for a task. The prompt itself is transfer with neurons off: "
                                      "where it transfers badly to begin with, little is left to lose.")  # fmt: skip
-    layers = None if place == ALL else (names.index(place) - 1,)
-    chosen = tuple(share / 100 for share in sorted(shares)) or SHARES
-    wish = Wish(
-        source, tuple(sorted(seeds or view.seeds[:1])), Cut(shares=chosen, layers=(layers,), reader=reader), "" if each == "no" else each
+    whole = view.limit is None and st.toggle(
+        "All test examples", key="whole", bind="query-params", help=f"Otherwise the first {LIMIT} of each task: there are many cells."
     )
-    return limited(view), wish
+    settings = {**gallery.CURVES, "whole": whole, "cut": source, "cut_seeds": " ".join(map(str, sorted(seeds))), "shares": " ".join(map(str, sorted(shares))),
+                "reader": reader, "layer": names.index(place)}  # fmt: skip
+    return gallery.limited(view, settings), settings, "" if each == "no" else each
 
 
-def plans(view: View, wish: Wish) -> tuple[Masking, Masking | None]:
-    """Cells of the curves, and of the heatmap where it is asked for."""
-
-    def planned(cut: Cut) -> Masking:
-        return masking(data.library(), view.selection, [wish.source], cut, wish.seeds)
-
-    if not wish.each:
-        return planned(wish.cut), None
-    layers = tuple((layer,) for layer in range(view.plm.layers))
-    return planned(wish.cut), planned(wish.cut._replace(rules=(wish.each,), layers=layers))
+def of_layers(settings: dict, each: str, group: str = ablation.GROUPS[0]) -> dict:
+    """The heatmap's settings."""
+    return {**{name: settings[name] for name in gallery.CUT}, "each": each, "group": group}
 
 
 def lacking(cells: list[Cell]) -> list[Cell]:
@@ -102,45 +66,40 @@ def body() -> None:
     if not view.plm.here:
         components.without_weights(view)
         return
-    view, wish = controls(view)
-    main, single = data.of_cells(view, ("masking", wish), lambda: plans(view, wish))
+    view, settings, each = controls(view)
+    main = gallery.planned(LIVE, view, gallery.wish(view, settings))
+    single = gallery.planned(LIVE, view, gallery.wish(view, of_layers(settings, each))) if each else None
     cells = list({cell.key: cell for plan in (main, single) if plan for cell in plan.cells}.values())
     missing = lacking(cells)
     components.live(lambda: components.status(view, len(lacking(cells)), len(cells)))
     components.run_panel(view, missing, "masked scores")
     for note in main.notes:
         st.warning(components.plain(note))
-    components.live(lambda: shown(view, wish, main, single))
+    components.live(lambda: shown(view, settings, each, main))
 
 
-def shown(view: View, wish: Wish, main: Masking, single: Masking | None) -> None:
+def shown(view: View, settings: dict, each: str, main: Masking) -> None:
     """What is there of it."""
-    table = data.of_store(view, ("masked", wish), lambda: results(main, data.snapshot()))
-    usable = ablation.drops(table)
-    if usable.empty:
+    asked = gallery.wish(view, settings)
+    try:
+        told = gallery.findings(LIVE, view, asked)
+    except PtlibError:
         st.info("No masked score has been computed for this choice yet. Run the missing ones above.")
         return
-    told = found(f"ablation {digest(usable)} {wish.layers}", "means, intervals and permutation p", ablation.findings, table, wish.layers,
-                 name=("ablation", wish, view.selection))  # fmt: skip
     if told is None:
         return
-    verdict(wish, told)
-    panels(view, wish, told, usable)
-    if single is not None:
-        heatmap(view, wish, single)
+    verdict(told)
+    panels(view, settings, told)
+    if each:
+        heatmap(view, settings, each)
     with st.expander("What was masked"):
-        cut_of(view, wish, main)
+        cut_of(view, asked, main)
 
 
-def digest(table: pd.DataFrame) -> str:
-    """Two tables that share it share every statistic."""
-    return hashlib.sha256(table[["key", "value", "intact"]].to_csv(index=False).encode()).hexdigest()
-
-
-def verdict(wish: Wish, told: ablation.Findings) -> None:
+def verdict(told: ablation.Findings) -> None:
     """Is the drop specific? A sentence for each choice of neurons, at the share that is picked."""
     shares = sorted({share for _, share in told.specific})
-    usual = min(shares, key=lambda share: abs(share - 0.2))
+    usual = min(shares, key=lambda share: abs(share - gallery.USUAL_SHARE))
     share = st.segmented_control(
         "Is the drop specific? With", shares, format_func=lambda share: f"{share:.0%} off", default=usual, key="at", required=True
     )
@@ -149,58 +108,37 @@ def verdict(wish: Wish, told: ablation.Findings) -> None:
             st.markdown(components.plain(ablation.in_words(told.specific[rule, share], rule, share)))
 
 
-def panels(view: View, wish: Wish, told: ablation.Findings, usable: pd.DataFrame) -> None:
+def panels(view: View, settings: dict, told: ablation.Findings) -> None:
     """Three figures of one scale: own task, same type, other types."""
-    measure = st.segmented_control("Show", list(figures.TITLES), format_func=figures.TITLES.get, default="drop", key="measure", bind="query-params",
-                                   required=True)  # fmt: skip
-    ends, there = figures.span(told.curves, measure), set(told.curves["group"])
-    others = {"same type": "No other task of this type is selected.", "other types": "No task of another type is selected.",
-              "own task": "The prompt's own task is not selected."}  # fmt: skip
+    measure = st.segmented_control(
+        "Show", list(TITLES), format_func=TITLES.get, default="drop", key="measure", bind="query-params", required=True
+    )
+    there = set(told.curves["group"])
     for column, group in zip(st.columns(len(ablation.GROUPS)), ablation.GROUPS, strict=True):
         with column:
             if group in there:
-                part = usable[usable["group"] == group]
-                components.show(figures.curve(told.curves, group, measure, ends, view.mode), f"ablation-{group.replace(' ', '-')}",
-                                f"{group.capitalize()}: {len(part)} scores, {components.count(part['target'].nunique(), 'task')}, "
-                                f"{components.count(part['prompt'].nunique(), 'prompt')}.")  # fmt: skip
+                mine = {**settings, "group": group, "measure": measure}
+                drawn = components.draw("ablation", view, mine)
+                if drawn is not None:
+                    # What all three have in common stands below them once.
+                    components.present(
+                        drawn, "ablation", view, mine, key=f"ablation-{group.replace(' ', '-')}", says=drawn.caption.split(". ")[0] + "."
+                    )
             else:
-                st.info(others[group])
-    left, right = st.columns([5, 1], vertical_alignment="top")
-    left.caption(about(view, wish))
-    right.download_button(
-        "CSV", lambda: export.csv(told.curves), "ablation.csv", "text/csv", key="csv-ablation", on_click="ignore", width="stretch"
-    )
+                st.info(OTHERS[group])
+    st.caption(components.plain(gallery.about(view, gallery.wish(view, settings))))
 
 
-def about(view: View, wish: Wish) -> str:
-    """What the figures show, in words."""
-    place = ALL if wish.layers == "all" else f"layer {wish.layers}"
-    decoder = ", in the decoder (the encoder is untouched)" if view.plm.family == "t5" else ""
-    rules = ". ".join(text[0].upper() + text[1:] for text in MEANS.values())
-    return (f"PLM {components.plain(view.plm.id)}, {view.n}. Off: neurons of {place}{decoder}, zero after the activation function at every position, "
-            f"chosen by the stimulation of the prompt for {components.plain(wish.source)} (seed {', '.join(map(str, wish.seeds))}). Tasks are read with "
-            f"{READERS[wish.cut.reader]}. Relative drop: 1 − score ÷ score with all neurons. {rules}; mean of {wish.cut.draws} draws, as many in each layer as "
-            "of the most activated or of the distinctive. What is distinctive is decided by all prompts selected in the sidebar. Bands: 95 % bootstrap over "
-            "tasks and masks; with one of each, over the examples (Wilson).")  # fmt: skip
-
-
-def heatmap(view: View, wish: Wish, single: Masking) -> None:
+def heatmap(view: View, settings: dict, each: str) -> None:
     """One layer at a time."""
     st.header("One layer at a time")
-    table = data.of_store(view, ("masked layers", wish), lambda: results(single, data.snapshot()))
     group = st.segmented_control(
         "Drop on", list(ablation.GROUPS), default=ablation.GROUPS[0], key="group", bind="query-params", required=True
     )
-    line = next(name for (rule, _), name in ablation.LINES.items() if rule == wish.each)
-    drops = ablation.by_layer(table, line, group)
-    if drops.empty:
+    try:
+        components.figure("ablation-layers", view, of_layers(settings, each, group))
+    except PtlibError:
         st.info("Nothing of this has been computed yet. Run the missing masked scores above.")
-        return
-    drops = drops.reindex(index=range(1, view.plm.layers + 1), columns=list(wish.cut.shares))
-    components.show(figures.by_layer(drops, line.split(" (")[0], group, view.mode), "ablation-layers",
-                    f"Mean relative drop on {group} when the neurons of one layer are off, {line.split(' (')[0]}, {view.n}; "
-                    f"{int(ablation.drops(table)['group'].eq(group).sum())} scores. Crosses: not computed yet.",
-                    table=drops.reset_index())  # fmt: skip
 
 
 def cut_of(view: View, wish: Wish, main: Masking) -> None:

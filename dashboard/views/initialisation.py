@@ -1,10 +1,10 @@
 """What starting from another task's prompt saves."""
 
-import pandas as pd
 import streamlit as st
 
-from dashboard import components, data, trainings
-from dashboard.figures import training as figures
+from dashboard import components, data
+from dashboard.gallery import training as gallery
+from dashboard.live import LIVE
 from dashboard.selection import View
 from ptlib.analysis import saved
 from ptlib.errors import PtlibError
@@ -25,8 +25,8 @@ DEFINITIONS = """
 """
 
 
-def controls(view: View) -> tuple[list[str], object, bool]:
-    """Targets, settings, and whether the mean of same-type prompts is tried."""
+def controls() -> dict:
+    """Settings of the comparison."""
     usual = initialisation.READABLE
     one, two, three, four, five = st.columns(5, vertical_alignment="bottom")
     lr = one.number_input("Learning rate", value=usual.lr, format="%g", key="init-lr", bind="query-params",
@@ -35,11 +35,7 @@ def controls(view: View) -> tuple[list[str], object, bool]:
     every = three.number_input("Validate every", 1, 100_000, usual.evaluate_every, key="init-every", bind="query-params")
     rows = four.number_input("Validation examples", 1, 1_000_000, usual.validation_examples, key="init-rows", bind="query-params")
     mean = five.toggle("Mean of same type", True, key="init-mean", bind="query-params")
-    can = set(trainings.trainable(data.library()))
-    settings = initialisation.readable(
-        data.library(), view.plm.id, lr=float(lr), steps=int(steps), evaluate_every=int(every), validation_examples=int(rows)
-    )
-    return [name for name in view.tasks if name in can], settings, mean
+    return {"lr": float(lr), "steps": int(steps), "every": int(every), "examples": int(rows), "mean": mean}
 
 
 def body() -> None:
@@ -52,22 +48,22 @@ def body() -> None:
     with st.expander("What is measured"):
         st.markdown(DEFINITIONS)
     try:
-        tasks, settings, mean = controls(view)
-        wanted = trainings.comparison(view, settings, tasks, mean)
+        settings = controls()
+        wanted = gallery.comparison(LIVE, view, settings)
     except PtlibError as error:
         st.warning(components.plain(error))
         return
     if not wanted:
         st.info("None of the chosen tasks has training and validation data here.")
         return
-    _, _, missing = trainings.compared(wanted)
+    _, _, missing = gallery.compared(LIVE, view, wanted)
     components.run_panel(view, [item.cell for item in missing], "trainings")
-    components.live(lambda: results(view, wanted, settings.steps))
+    components.live(lambda: results(view, wanted, settings))
 
 
-def results(view: View, wanted: list, steps: int) -> None:
+def results(view: View, wanted: list, settings: dict) -> None:
     """What the trainings that are there say."""
-    curves, rows, missing = trainings.compared(wanted)
+    _, rows, missing = gallery.compared(LIVE, view, wanted)
     others = rows[rows["group"] != saved.RANDOM] if len(rows) else rows
     if not len(others):
         st.info(
@@ -76,29 +72,17 @@ def results(view: View, wanted: list, steps: int) -> None:
         return
     if missing:
         st.caption(f"{len(missing)} of {len(wanted)} trainings are missing; what follows rests on those that are there.")
-    every, each = saved.summary(others), saved.summary(others, ("target", "group", "source"))
-    for row in every.itertuples():
-        st.markdown(f"* {components.plain(saved.sentence(row, steps))}")
+    for row in saved.summary(others).itertuples():
+        st.markdown(f"* {components.plain(saved.sentence(row, settings['steps']))}")
+    drawn = components.draw("steps-saved", view, settings)
     left, right = st.columns(2, gap="large")
     with left:
         target = st.selectbox("Target", list(dict.fromkeys(others["target"])), key="init-target", bind="query-params")
-        one_target(view, curves, rows, target)
+        components.figure("starts", view, {**settings, "target": target})
     with right:
-        components.show(figures.steps_saved(each, view.mode, every), "steps-saved",
-                        f"Steps saved against random initialisation (comparable result), of {steps}. Intervals over seeds, in the last row over targets, cut where they leave the figure; "
-                        "right of zero: fewer steps than random initialisation.", table=each)  # fmt: skip
+        components.present(drawn, "steps-saved", view, settings)
     st.header("All targets")
-    table = pd.concat([each, every.assign(target="all targets", source="")], ignore_index=True)
-    st.dataframe(table[list(COLUMNS)].rename(columns=COLUMNS).round(3), hide_index=True, width="stretch")
-
-
-def one_target(view: View, curves: pd.DataFrame, rows: pd.DataFrame, target: str) -> None:
-    part = curves[curves["target"] == target]
-    goal = rows[(rows["target"] == target) & (rows["group"] == saved.RANDOM)]["random_final"].mean()
-    metric = data.library().task(target).metric.replace("_", " ")
-    components.show(figures.starts(saved.bands(part), view.mode, metric, float(goal)), "starts",
-                    f"{components.plain(target)}: validation {metric} over steps, mean and 95 % interval over {components.count(part['seed'].nunique(), 'seed')}. "
-                    "Dotted: what random initialisation ends with.", table=part)  # fmt: skip
+    st.dataframe(drawn.table[list(COLUMNS)].rename(columns=COLUMNS).round(3), hide_index=True, width="stretch")
 
 
 components.guard(body)

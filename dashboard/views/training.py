@@ -9,6 +9,8 @@ import streamlit as st
 
 from dashboard import components, data, export, trainings
 from dashboard.figures import training as figures
+from dashboard.gallery import training as gallery
+from dashboard.live import LIVE
 from dashboard.selection import View
 from ptlib.errors import PtlibError
 from ptlib.library import PromptEntry
@@ -154,7 +156,7 @@ def metric_of(task: str) -> str:
 def done(view: View) -> None:
     """Finished trainings, one of them in detail."""
     st.header("Trained here")
-    entries = trainings.finished(view)
+    entries = gallery.finished(LIVE, view)
     if not entries:
         st.info("No prompt of this PLM was trained here yet. Choose a task above and press Train; the zoo takes a few seconds a prompt.")
         return
@@ -190,36 +192,26 @@ def one(view: View, entry: PromptEntry) -> None:
     meta = entry.meta
     wide.caption(f"From {components.plain(start_words(meta))}; {meta['ended'] if len(meta['ended']) < 20 else components.plain(meta['ended'])}; "
                  f"best validation at step {meta['step']} of {meta['steps']}; the PLM's weights had the same checksum before and after ({meta['weights'][:12]}).")  # fmt: skip
-    found = trainings.arrays([meta["training"]]).get(meta["training"])
-    if found is None:
-        st.caption("Its curve is not in this cache any more; the prompt and its story are in your library.")
+    if trainings.arrays([meta["training"]]):
+        pictures(view, entry)
     else:
-        pictures(view, entry, found)
+        st.caption("Its curve is not in this cache any more; the prompt and its story are in your library.")
     with st.expander("Provenance"):
         st.code(json.dumps(dict(meta), indent=1, sort_keys=True), language="json")
 
 
-def pictures(view: View, entry: PromptEntry, found: dict) -> None:
+def pictures(view: View, entry: PromptEntry) -> None:
     """Its curve, and its ON with finished prompts over steps."""
     left, right = st.columns(2, gap="large")
-    points = training.curve(found).assign(training=entry.name)
     with left:
-        components.show(figures.curves(points, view.mode, metric_of(entry.task), {entry.name: int(entry.meta["step"])}), "training-curve",
-                        "Loss (mean since the last point) and validation score; the ring marks the prompt that is kept.", table=points)  # fmt: skip
-    like = trainings.like(view, found, entry.task)
-    if like is None:
+        components.figure("training-curve", view, {"prompt": entry.name})
+    if gallery.with_finished(LIVE, view, *gallery.one(LIVE, view, entry.name)) is None:
         st.info("When does a prompt become like its type? ON with finished prompts needs their stimulation.")
         if not data.open_runs():
             components.run_panel(view, data.missing_stimulations(view), "stimulations")
         return
-    table, leads = like
-    kind = data.library().task(entry.task).type
-    words = (f"From step {leads} on its mean ON with other tasks of its type ({kind}) stays above that with every other type; where bands overlap that may be chance." if leads is not None
-             else f"Its mean ON with other tasks of its type ({kind}) does not lead at the end.")  # fmt: skip
     with right:
-        components.show(figures.likeness(table, view.mode, kind, leads), "training-likeness",
-                        "When does a prompt become like its type? ON of each checkpoint with the selection's finished prompts; bands: 95 % interval over prompts; the own task's is in the table. "
-                        + components.plain(words), table=table)  # fmt: skip
+        components.figure("training-likeness", view, {"prompt": entry.name})
 
 
 def body() -> None:

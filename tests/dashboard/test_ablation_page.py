@@ -65,8 +65,8 @@ def test_full_cache(app, cut_cache):  # noqa: F811
     assert "complete" in text(test)
     assert len(test.get("plotly_chart")) == 4, "own task, same type, other types, layers"
     assert text(test).count("permutation p = ") == 2
-    assert "Own task: 26 scores, 1 task, 1 prompt." in text(test)
-    assert "Other types: 52 scores, 2 tasks, 1 prompt." in text(test)
+    assert "Own task\\: 26 scores, 1 task, 1 prompt." in text(test)
+    assert "Other types\\: 52 scores, 2 tasks, 1 prompt." in text(test)
     rows = test.dataframe[0].value
     assert len(rows) == 2 * 5
     assert set(rows["off"]) == {14, 72}

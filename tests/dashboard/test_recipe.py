@@ -20,8 +20,9 @@ from ptlib.library import Library
 from ptlib.prompts import SoftPrompt, save
 from ptlib.store import Store
 from tests.dashboard.conftest import FOUL
+from tests.dashboard.test_recipe_of_runs import OWN
 
-KINDS = [*[figure for figure in pack.FIGURES if figure[0] != "measured-published"], ("confusion", {"cell": joined("tiny-1/foul-0-s0", "films")}),
+KINDS = [*[figure for figure in pack.FIGURES if figure[0] not in ("measured-published", *OWN)], ("confusion", {"cell": joined("tiny-1/foul-0-s0", "films")}),
          ("transfer-matrix", {"cell": joined(FOUL[0], "films"), "order": "clustering", "find": "n", "zoom": joined(FOUL[0], FOUL[1], "films", "meals")})]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ptlib.library import Library
 from ptlib.runs import initialisation, plan, queue, select, supervise, training
+from ptlib.runs.evaluator import Evaluator
 from ptlib.store import Store
 from ptlib.transfer.settings import TrainingSettings
 from tests.dashboard.test_pages import app, text  # noqa: F401
@@ -102,8 +103,9 @@ def test_the_comparison_of_starts(app, place, monkeypatch):  # noqa: F811
     store, library = place
     monkeypatch.setattr(initialisation, "READABLE", dataclasses.replace(initialisation.READABLE, steps=4, validation_examples=30))
     wanted = initialisation.starts(library(), "tiny-1", library().tasks_for("tiny-1"), [0, 1], initialisation.readable(library(), "tiny-1"))
+    evaluator = Evaluator(library(), "cpu")
     for item in wanted:
-        list(evaluate(store, library(), [item.cell]))
+        list(evaluate(store, library(), [item.cell], evaluator=evaluator))
     test = app("initialisation", store.folder)
     assert not test.exception
     assert not test.error

