@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Numba, which UMAP brings, sets the number of threads of the whole process, torch's too; sums then end in other digits.
+os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 for name in ("PTLIB_LIBRARY", "PTLIB_CACHE"):

@@ -61,10 +61,13 @@ def slide(view: View, shown: Slide) -> None:
     if drawn is None:
         return
     sheet = lay_out(as_plain(drawn.figure), Print("slide 16:9"))
-    layout = {key: value for key, value in sheet.figure["layout"].items() if key not in ("width", "autosize")}
+    figure, width, place = sheet.figure, sheet.width, "slide"
+    if "Mobi" in (st.context.headers.get("User-Agent") or ""):
+        # A telephone's screen is too small for a slide: there the figure is laid out as on its page.
+        figure, width, place = drawn.figure, "stretch", "slide-small"
     st.html(f"<style>{LOOK} .st-key-slide {{ --wide: {sheet.width}px; --tall: {sheet.height}px; }}</style>")
-    with st.container(key="slide"), st.container(key="slide-sheet"):
-        st.plotly_chart({**sheet.figure, "layout": layout}, theme=None, width="stretch", key="figure-slide", alt=alt_text(drawn.figure) or drawn.caption,
+    with st.container(key=place), st.container(key=f"{place}-sheet"):
+        st.plotly_chart(figure, theme=None, width=width, key="figure-slide", alt=alt_text(drawn.figure) or drawn.caption,
                         config={**export.toolbar(shown.figure, image_format(), height=sheet.height), "displayModeBar": False})  # fmt: skip
     with st.container(key="slide-says"):
         st.markdown(components.plain(says(drawn)))

@@ -60,12 +60,7 @@ def same_as_local(library, tmp_path):
             ours, theirs = store.result_arrays(key), other.result_arrays(key)
             assert ours.keys() == theirs.keys()
             for name, values in ours.items():
-                if values.dtype.kind == "f":
-                    # Sums may end in another last digit in another process, depending on its CPU's libraries.
-                    close = 2e-3 if values.dtype == np.float16 else 1e-4
-                    np.testing.assert_allclose(values, theirs[name], rtol=close, atol=1e-5, err_msg=f"{name} of {key}")
-                else:
-                    np.testing.assert_array_equal(values, theirs[name], err_msg=f"{name} of {key}")
+                np.testing.assert_array_equal(values, theirs[name], err_msg=f"{name} of {key}")
 
     return compare
 
