@@ -38,7 +38,8 @@ pages = [
     st.Page(VIEWS / "cross_model.py", title="Cross-model", icon=":material/swap_horiz:"),
     st.Page(VIEWS / "training.py", title="Training", icon=":material/model_training:"),
     st.Page(VIEWS / "initialisation.py", title="Initialisation", icon=":material/rocket_launch:"),
-    st.Page(VIEWS / "presentation.py", title="Presentation", icon=":material/slideshow:"),
+    # Reached by the button Present, from the page whose figures are shown.
+    st.Page(VIEWS / "presentation.py", title="Presentation", icon=":material/slideshow:", visibility="hidden"),
     st.Page(VIEWS / "shelf.py", title="Library", icon=":material/inventory_2:"),
     st.Page(VIEWS / "runs.py", title="Runs", icon=":material/play_circle:"),
 ]

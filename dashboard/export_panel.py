@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 
@@ -20,7 +19,6 @@ from dashboard.words import plain
 from ptlib.errors import PtlibError
 
 log = logging.getLogger("ptlib.dashboard")
-PRESENTATION = Path(__file__).parent / "views" / "presentation.py"
 KEPT, TROUBLE = "print", "export troubles"
 NAMES = {"tex": "LaTeX", "md": "MD"}
 
@@ -83,18 +81,13 @@ def _panel(leaving: Leaving, key: str) -> None:
     st.code(leaving.caption(when), language=None, wrap_lines=True, height=120)
     if leaving.known:
         if st.button("Present", key=f"present-{key}", width="stretch", help="This figure alone, as large as the window."):
-            _present(leaving)
+            slides.present(slides.Slide(leaving.name, leaving.settings))
         st.caption("The same in a notebook")
         st.code(recipe.as_python(leaving, data.library()), language="python", height=120)
         st.download_button("Recipe", lambda: recipe_of(leaving, chosen), f"{export.file_name(key)}.toml", MIME["toml"], key=f"recipe-{key}",
                            on_click="ignore", width="stretch", help="A short TOML that makes this figure again: ./run.sh ptlib figure FILE")  # fmt: skip
     if (trouble := st.session_state.get(TROUBLE, {}).pop(key, None)) is not None:
         st.error(plain(trouble))
-
-
-def _present(leaving: Leaving) -> None:
-    there = {name: st.query_params.get_all(name) for name in st.query_params}
-    st.switch_page(PRESENTATION, query_params={**there, slides.NAME: slides.Slide(leaving.name, leaving.settings).told()})
 
 
 def recipe_of(leaving: Leaving, chosen: Print) -> str:

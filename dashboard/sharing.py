@@ -1,4 +1,4 @@
-"""The view as something to hand on: *Copy link*, *Saved views*, and what a link asks for that is not here."""
+"""The view as something to hand on: *Copy link*, *Saved views*, *Present*, and what a link asks for that is not here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import streamlit as st
 
-from dashboard import links, saved_views
+from dashboard import links, saved_views, slides
 from dashboard.components import plain
 from dashboard.saved_views import LONGEST_NAME, SavedView
 from ptlib.errors import StoreError
@@ -57,13 +57,16 @@ open_link = st.components.v2.component("ptlib_open_view", html='<a target="_self
 
 
 def buttons(page: Any) -> None:
-    """Draws both; ``page`` is the streamlit page that is shown."""
+    """Draws them; ``page`` is the streamlit page that is shown."""
     with st.sidebar:
         left, right = st.columns(2)
         with left:
             copy_link(key="copy-link", data=links.explicit())
         if right.button("Saved views", key="saved-views", width="stretch", help="Keep this view under a name, or open one that was kept."):
             dialog(page.url_path)
+        if st.button("Present", key="present", icon=":material/slideshow:", width="stretch", help="This page's figures one at a time, as large as the window. "
+                     "The arrow keys turn the pages, Escape leaves."):  # fmt: skip
+            slides.present()
 
 
 def tell(place: Any) -> None:

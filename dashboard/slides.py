@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, NoReturn
 from urllib.parse import parse_qsl, urlencode
+
+import streamlit as st
 
 from dashboard import gallery
 from dashboard.export.pack import FIGURES
 from dashboard.gallery import Settings
 from ptlib.errors import RunError
 
+PAGE = Path(__file__).parent / "views" / "presentation.py"
+LEFT = "left"
+"""In the session: the address of the page that the figures are shown from."""
 NAME = "figure"
 """In the address: the figure's name and, behind "~", the settings that are not its usual ones."""
 
@@ -67,3 +73,20 @@ def around(shown: Slide) -> list[Slide]:
 def first(slides: Sequence[Slide], can_be_drawn: Callable[[Slide], bool]) -> Slide | None:
     """The first of them that can be drawn of what is here."""
     return next(filter(can_be_drawn, slides), None)
+
+
+def present(slide: Slide | None = None) -> NoReturn:
+    """Goes to the page that shows one; None leaves it to that page which one is the first."""
+    st.session_state[LEFT] = {name: st.query_params.get_all(name) for name in st.query_params}
+    _go(PAGE, {} if slide is None else {NAME: [slide.told()]})
+
+
+def leave(page: str) -> NoReturn:
+    """Goes back to the page that the figures were shown from, as it was."""
+    _go(PAGE.with_name(f"{page or 'overview'}.py"), {})
+
+
+def _go(page: Path, more: dict[str, list[str]]) -> NoReturn:
+    # What a control of the sidebar is bound to it writes into the address itself, and streamlit lets nobody else.
+    kept = {name: values for name, values in st.session_state.get(LEFT, {}).items() if name not in (NAME, *st.session_state)}
+    st.switch_page(page, query_params={**kept, **more})

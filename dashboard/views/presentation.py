@@ -12,8 +12,9 @@ from dashboard.slides import Slide
 from dashboard.theme import alt_text
 from ptlib.errors import PtlibError
 
-VIEWS = Path(__file__).parent
-LOOK = (VIEWS.parent / "presentation.css").read_text(encoding="utf-8")
+# Letters of what stands below the figure, where it has more than one sentence.
+LONGEST = 200
+LOOK = (Path(__file__).parents[1] / "presentation.css").read_text(encoding="utf-8")
 
 
 def body() -> None:
@@ -61,21 +62,23 @@ def slide(view: View, shown: Slide) -> None:
     if drawn is None:
         return
     sheet = lay_out(as_plain(drawn.figure), Print("slide 16:9"))
-    figure, width, place = sheet.figure, sheet.width, "slide"
-    if "Mobi" in (st.context.headers.get("User-Agent") or ""):
-        # A telephone's screen is too small for a slide: there the figure is laid out as on its page.
-        figure, width, place = drawn.figure, "stretch", "slide-small"
+    layout = {key: value for key, value in sheet.figure["layout"].items() if key not in ("width", "autosize")}
     st.html(f"<style>{LOOK} .st-key-slide {{ --wide: {sheet.width}px; --tall: {sheet.height}px; }}</style>")
-    with st.container(key=place), st.container(key=f"{place}-sheet"):
-        st.plotly_chart(figure, theme=None, width=width, key="figure-slide", alt=alt_text(drawn.figure) or drawn.caption,
+    with st.container(key="slide"), st.container(key="slide-sheet"):
+        st.plotly_chart({**sheet.figure, "layout": layout}, theme=None, width="stretch", key="figure-slide", alt=alt_text(drawn.figure) or drawn.caption,
                         config={**export.toolbar(shown.figure, image_format(), height=sheet.height), "displayModeBar": False})  # fmt: skip
     with st.container(key="slide-says"):
         st.markdown(components.plain(says(drawn)))
 
 
 def says(drawn: Drawn) -> str:
-    """What a slide says in words: the figure's statistic, or the first sentence of its caption."""
-    return drawn.statistic or drawn.caption.split(". ")[0].rstrip(".") + "."
+    """What a slide says in words: the figure's statistic, or its caption, as many sentences as two lines hold."""
+    first, *more = (drawn.statistic or drawn.caption).rstrip(".").split(". ")
+    for sentence in more:
+        if len(first) + len(sentence) > LONGEST:
+            break
+        first += f". {sentence}"
+    return f"{first}."
 
 
 def controls(view: View, shown: Slide) -> None:
@@ -101,8 +104,7 @@ def turn(label: str, key: str, view: View, ahead: list[Slide]) -> None:
 def leave() -> None:
     """The button back to the page one came from."""
     if st.button("Leave", shortcut="Esc", key="slide-leave"):
-        kept = {name: st.query_params.get_all(name) for name in st.query_params if name != slides.NAME}
-        st.switch_page(VIEWS / f"{st.session_state.get(components.FROM) or 'overview'}.py", query_params=kept)
+        slides.leave(st.session_state.get(components.FROM, ""))
 
 
 components.guard(body)

@@ -13,7 +13,7 @@ PAGES = {"": "Which soft prompts", "transfer": "Transfer", "compare": "Compare",
          "prompt_space": "Prompt space", "cross_model": "Cross-model", "training": "Training", "initialisation": "Transfer as initialisation",
          "shelf": "Library", "runs": "Runs"}  # fmt: skip
 SELECTION = "seeds=0&n=25"
-OWN_PROBES = re.compile(rf"/(?:{'|'.join(filter(None, PAGES))})/_stcore/(?:health|host-config)$")
+OWN_PROBES = re.compile(rf"/(?:{'|'.join(filter(None, [*PAGES, 'presentation']))})/_stcore/(?:health|host-config)$")
 """Streamlit's browser code asks below a page's address first, gets a 404 and asks at the root. Not ours to mend."""
 
 
@@ -140,6 +140,52 @@ def test_every_page_is_legible_accessible_and_fits(filled, browser, size, scheme
         tab.shot(f"{path or 'overview'}-{size[0]}-{scheme}")
         tab.check()
     tab.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_talk_is_held_with_the_arrow_keys(filled, browser, scheme):
+    tab = Tab(browser, scheme=scheme)
+    tab.open(f"{filled}/transfer?{SELECTION}&show=relative+performance")
+    tab.page.get_by_role("button", name="Present", exact=True).click()
+    tab.page.get_by_role("button", name="Leave").wait_for()
+    tab.settle()
+    heading = tab.page.locator("h1")
+    assert heading.inner_text() == "Transfer matrix", "it begins with the page's first figure"
+    assert "figure=transfer-matrix~show" in tab.page.url.replace("%7E", "~")
+    assert not tab.page.get_by_test_id("stSidebar").is_visible()
+    room, plot = tab.page.evaluate(
+        "() => ['.st-key-slide', '.js-plotly-plot'].map(name => document.querySelector(name).getBoundingClientRect().toJSON())"
+    )
+    assert abs(plot["width"] - room["width"]) < 2
+    assert abs(plot["height"] - room["height"]) < 2
+    assert max(plot["width"] / 1440, plot["height"] / 900) > 0.7, "as large as the window"
+    assert plot["right"] <= 1440
+    assert plot["bottom"] <= 900
+    assert violations(tab.page) == []
+    tab.shot(f"presentation-1440-{scheme}")
+    # The pointer finds what it points at although the figure is scaled.
+    box = tab.page.locator(".nsewdrag").first.bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.page.wait_for_selector(".hoverlayer .hovertext")
+    tab.page.keyboard.press("ArrowRight")
+    tab.page.wait_for_function("document.querySelector('h1').innerText !== 'Transfer matrix'")
+    tab.settle()
+    there = tab.page.url
+    again = Tab(browser, scheme=scheme)
+    again.open(there)
+    assert again.page.locator("h1").inner_text() == heading.inner_text()
+    again.check()
+    again.open(f"{filled}/presentation?{SELECTION}&figure=no-such")
+    assert "This link asks for what is not here" in again.page.inner_text("body")
+    tab.page.keyboard.press("ArrowLeft")
+    tab.page.wait_for_function("document.querySelector('h1').innerText === 'Transfer matrix'")
+    tab.page.keyboard.press("Escape")
+    tab.page.wait_for_url(re.compile("/transfer"))
+    tab.page.get_by_test_id("stSidebar").wait_for()
+    assert "seeds=0" in tab.page.url
+    tab.check()
+    for one in (tab, again):
+        one.context.close()
 
 
 WATCH = """() => {
