@@ -29,10 +29,13 @@ FILL = (
     f"initialise --plm {PLM} --tasks laptop nli-scene duty event-paraphrase --no-mean",
 )
 """What has to be there, as the guide tells its readers to make it."""
+FOUR = "&".join(f"{{0}}={task}" for task in ("laptop", "nli-scene", "duty", "event-paraphrase"))
 SHOTS = {
     "overview": "", "transfer": "transfer", "neurons": "neurons", "ablation": "ablation?cut=laptop",
-    "correlation": "correlation", "prompt_space": "prompt_space", "compare": "compare", "cross_model": "cross_model?from=zoo-128-s1",
-    "training": "training", "initialisation": "initialisation", "library": "shelf", "runs": "runs",
+    "correlation": "correlation", "prompt_space": "prompt_space", "compare": "compare",
+    "cross_model": f"cross_model?from=zoo-128-s1&{FOUR.format('trained-on')}", "training": "training",
+    "initialisation": f"initialisation?init-mean=false&{FOUR.format('tasks')}", "library": "shelf", "runs": "runs",
+    "presentation": "presentation?figure=transfer-matrix",
 }  # fmt: skip
 """Picture and address."""
 DRAWN = """() => !document.querySelector('[data-testid=stStatusWidget]') && !document.body.innerText.includes('Computing ')

@@ -160,11 +160,12 @@ def steps_saved(source: Source, view: View, settings: Settings) -> Drawn:
     rows = complete(source, view, settings)[1]
     others = rows[rows["group"] != saved.RANDOM]
     every, each = saved.summary(others), saved.summary(others, ("target", "group", "source"))
+    told = saved.contrast(others, initialisation.SAME, initialisation.OTHER)
     return Drawn(figures.steps_saved(each, view.mode, every),
                  f"Steps saved against random initialisation (comparable result), of {settings['steps']}. Intervals over seeds, in the last row over targets, cut "
                  "where they leave the figure; right of zero: fewer steps than random initialisation.",
                  pd.concat([each, every.assign(target="all targets", source="")], ignore_index=True),
-                 " ".join(saved.sentence(row, settings["steps"]) for row in every.itertuples()))  # fmt: skip
+                 " ".join([*(saved.sentence(row, settings["steps"]) for row in every.itertuples()), *([told.words()] if told is not None else [])]))  # fmt: skip
 
 
 FIGURES = {

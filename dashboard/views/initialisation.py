@@ -74,6 +74,9 @@ def results(view: View, wanted: list, settings: dict) -> None:
         st.caption(f"{len(missing)} of {len(wanted)} trainings are missing; what follows rests on those that are there.")
     for row in saved.summary(others).itertuples():
         st.markdown(f"* {components.plain(saved.sentence(row, settings['steps']))}")
+    told = saved.contrast(others, initialisation.SAME, initialisation.OTHER)
+    if told is not None:
+        st.markdown(f"* {components.plain(told.words())}")
     drawn = components.draw("steps-saved", view, settings)
     left, right = st.columns(2, gap="large")
     with left:

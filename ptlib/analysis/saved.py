@@ -116,6 +116,42 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("group",)) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+class Contrast(NamedTuple):
+    """What one start saves beyond another, target by target."""
+
+    one: str
+    other: str
+    difference: Mean
+    """Of steps saved, paired over targets that have both."""
+    p: float
+    """Wilcoxon's signed ranks, two-sided; NaN where no target tells the two apart."""
+
+    def words(self) -> str:
+        """As a sentence."""
+        low, high, n = self.difference.low, self.difference.high, self.difference.n
+        more = "more" if self.difference.value >= 0 else "fewer"
+        ends = sorted([abs(low), abs(high)]) if low * high > 0 else (low, high) if self.difference.value >= 0 else (-high, -low)
+        clear = "" if low > 0 or high < 0 else ", not clearly different"
+        return (f"Target by target, starting from {self.one} saves {abs(self.difference.value):.1f} steps {more} than starting from {self.other} "
+                f"(95 % interval {ends[0]:.1f} to {ends[1]:.1f}, {n} targets, Wilcoxon p = {self.p:.2g}){clear}.")  # fmt: skip
+
+
+def contrast(table: pd.DataFrame, one: str, other: str) -> Contrast | None:
+    """Steps saved by two starts, paired over targets; None where fewer than two targets have both.
+
+    Args:
+        table: from :func:`trainings`.
+        one, other: groups.
+    """
+    means = table.groupby(["target", "group"])["saved"].mean().unstack()
+    if not {one, other} <= set(means):
+        return None
+    gaps = (means[one] - means[other]).dropna().to_numpy()
+    if len(gaps) < 2:
+        return None
+    return Contrast(one, other, mean_of(gaps), float(stats.wilcoxon(gaps).pvalue) if gaps.any() else float("nan"))
+
+
 def _ratio(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
     """Quotient of two means and its percentile bootstrap interval."""
     rng = np.random.default_rng(0)

@@ -96,6 +96,8 @@ def _initialise(options: argparse.Namespace, show: Callable, progress: Callable)
             steps = int(found.trainings["steps"].max())
             for row in table.itertuples():
                 print(saved.sentence(row, steps))
+            if (told := found.contrast()) is not None:
+                print(told.words())
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -88,6 +88,10 @@ class Comparison(NamedTuple):
         """Means with 95 % intervals: :func:`ptlib.analysis.saved.summary`."""
         return saved.summary(self.trainings[self.trainings["group"] != saved.RANDOM], by)
 
+    def contrast(self) -> saved.Contrast | None:
+        """Steps saved by the same type's prompts against another type's, paired over targets: :func:`ptlib.analysis.saved.contrast`."""
+        return saved.contrast(self.trainings, initialisation.SAME, initialisation.OTHER)
+
 
 def compare_starts(
     plm: str | None = None, *, targets: Sequence[str] | None = None, sources: Sequence[str] | None = None, seeds: Sequence[int] | None = None,

@@ -89,3 +89,25 @@ def test_the_sentence_says_whether_it_is_clear():
     assert "not clearly" in saved.sentence(
         row._replace(saved_low=-1) if hasattr(row, "_replace") else row.where(row.index != "saved_low", -1), 3
     )
+
+
+def made(gaps):
+    """Trainings of two starts for as many targets, which differ by these steps."""
+    return pd.DataFrame([{"target": f"t{number}", "group": group, "saved": 10.0 + (gap if group == "same type" else 0.0)}
+                         for number, gap in enumerate(gaps) for group in ("same type", "other type")])  # fmt: skip
+
+
+def test_two_starts_are_told_apart_target_by_target():
+    found = saved.contrast(made([4.0, 6.0, 5.0, 7.0, 3.0, 5.5]), "same type", "other type")
+    assert found.difference.value == pytest.approx(30.5 / 6)
+    assert found.p == pytest.approx(0.03125)
+    assert "saves 5.1 steps more than starting from other type" in found.words()
+    assert "not clearly" not in found.words()
+    assert "fewer" in saved.contrast(made([-4.0, -6.0]), "same type", "other type").words()
+    assert "not clearly different" in saved.contrast(made([-4.0, 6.0]), "same type", "other type").words()
+
+
+def test_one_target_tells_nothing_apart():
+    assert saved.contrast(made([4.0]), "same type", "other type") is None
+    assert saved.contrast(made([4.0, 5.0]), "same type", "mean of same type") is None
+    assert np.isnan(saved.contrast(made([0.0, 0.0]), "same type", "other type").p)

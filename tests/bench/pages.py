@@ -18,8 +18,8 @@ from tests.bench.results import keep, spread
 from tests.large import make
 from tests.sessions import server
 
-PAGES = ("Overview", "Transfer", "Neurons", "Correlation", "Prompt space", "Library", "Runs")
-TITLES = {"Overview": "Which soft prompts"}
+PAGES = ("Overview", "Transfer", "Compare", "Neurons", "Ablation", "Correlation", "Prompt space", "Cross-model", "Training", "Initialisation", "Library", "Runs")
+TITLES = {"Overview": "Which soft prompts", "Initialisation": "Transfer as initialisation"}
 QUIET = 350
 """Milliseconds without a change after which a page counts as drawn."""
 WATCH = """
