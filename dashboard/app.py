@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import components, data, links, selection, sharing, steady
+from dashboard import components, data, links, selection, sharing, steady, unsent
 from ptlib.errors import PtlibError
 
 VIEWS = Path(__file__).parent / "views"
@@ -26,6 +26,7 @@ def log_to_cache() -> None:
         log.addHandler(handler)
 
 
+unsent.keep()
 st.set_page_config(page_title="Prompt transfer", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
 pages = [
     st.Page(VIEWS / "overview.py", title="Overview", icon=":material/home:", default=True),

@@ -49,7 +49,7 @@ def live_status(view: View) -> None:
     """The status line, drawn anew while a run is open."""
 
     def line() -> None:
-        lacking = data.missing(view)
+        lacking = data.missing(view, may_lag=True)
         status(view, len(lacking.missing), lacking.total, len(lacking.stopped))
 
     live(line)

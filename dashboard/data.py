@@ -200,12 +200,17 @@ class Missing(NamedTuple):
     """Cells that were stopped early: they have an interval and no exact score."""
 
 
-def missing(view) -> Missing:
-    """All cells of the selection and those without a result; of published results nothing can be run."""
+def missing(view, may_lag: bool = False) -> Missing:
+    """All cells of the selection and those without a result; of published results nothing can be run.
+
+    Args:
+        may_lag: for parts of a page that are drawn anew while a run is open. What a page is built on must be true now: nothing would
+            draw it anew when the run has ended meanwhile.
+    """
     if view.published:
         return Missing(int(scores(view)["kind"].isin(["own", "zero-shot"]).sum()), [], [])
     version = (snapshot().refresh(), _versions(view.selection))
-    return _keep(("missing", view.selection), version, lambda: _missing(view.selection))
+    return _keep(("missing", view.selection), version, lambda: _missing(view.selection), may_lag)
 
 
 def _missing(selection: Selection) -> Missing:

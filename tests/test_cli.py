@@ -16,13 +16,13 @@ from tests.hands import end_started
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch, tiny_library, tmp_path_factory):
-    """The zoo's commands on the tiny library; one cache for all tests of this file."""
+def surroundings(request, monkeypatch, tiny_library, tmp_path_factory):
+    """The zoo's commands on the tiny library; one cache for all tests of a file."""
     import ptlib.library
 
     monkeypatch.setattr(ptlib.library, "ZOO", tiny_library)
     monkeypatch.setenv("PTLIB_LIBRARY", str(tiny_library))
-    monkeypatch.setenv("PTLIB_CACHE", str(tmp_path_factory.getbasetemp() / "cli-cache"))
+    monkeypatch.setenv("PTLIB_CACHE", str(tmp_path_factory.getbasetemp() / f"cache-{request.module.__name__}"))
     yield
     end_started()
 

@@ -18,7 +18,20 @@ from tests.bench.results import keep, spread
 from tests.large import make
 from tests.sessions import server
 
-PAGES = ("Overview", "Transfer", "Compare", "Neurons", "Ablation", "Correlation", "Prompt space", "Cross-model", "Training", "Initialisation", "Library", "Runs")
+PAGES = (
+    "Overview",
+    "Transfer",
+    "Compare",
+    "Neurons",
+    "Ablation",
+    "Correlation",
+    "Prompt space",
+    "Cross-model",
+    "Training",
+    "Initialisation",
+    "Library",
+    "Runs",
+)
 TITLES = {"Overview": "Which soft prompts", "Initialisation": "Transfer as initialisation"}
 QUIET = 350
 """Milliseconds without a change after which a page counts as drawn."""

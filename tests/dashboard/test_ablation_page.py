@@ -1,5 +1,7 @@
 """The page Ablation through streamlit's AppTest: empty, run, full, and with selections of which something cannot be said."""
 
+import time
+
 import pytest
 
 from ptlib.library import Library
@@ -28,9 +30,9 @@ def cut_cache(tiny_library, tmp_path_factory):
 
 def settled(test):
     """Until what is computed beside the page is there."""
-    for _ in range(60):
-        if "Computing" not in text(test):
-            return test
+    end = time.monotonic() + 90
+    while "Computing" in text(test) and time.monotonic() < end:
+        time.sleep(0.2)
         test.run()
     return test
 

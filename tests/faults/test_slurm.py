@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from ptlib.errors import RunError
-from ptlib.runs import api, progress, queue, score_cells, select, supervise
+from ptlib.runs import api, plan, progress, queue, score_cells, select, supervise
 from ptlib.runs.executors.slurm import parameters
 
 pytest.importorskip("submitit", reason="submitit is an optional engine and is not installed")
@@ -26,6 +26,12 @@ def jobs():
         for process in psutil.process_iter(["cmdline"])
         if any("submitit.core._submit" in part for part in process.info["cmdline"] or [])
     ]
+
+
+@pytest.fixture
+def cells(library):
+    """Of two tasks: every batch is a job, and a job starts Python and loads the PLM."""
+    return plan(library, select(library, tasks=["films", "pairs"]))
 
 
 def test_jobs_give_what_a_local_run_gives_and_a_killed_one_is_repeated(store, library, cells, until, same_as_local):
