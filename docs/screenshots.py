@@ -22,6 +22,7 @@ FILL = (
     f"transfer --plm {PLM}",
     f"correlate --plm {PLM}",
     "transfer --plm zoo-128-s1 --seeds 0 --limit 100",
+    f"transfer --plm {PLM} --seeds 0 --limit 100",
     f"mask laptop --plm {PLM} --cut-seeds 0",
     f"projector zoo-128-s1 {PLM} --train laptop nli-scene duty event-paraphrase",
     f"train laptop --plm {PLM}",
@@ -32,7 +33,7 @@ FILL = (
 FOUR = "&".join(f"{{0}}={task}" for task in ("laptop", "nli-scene", "duty", "event-paraphrase"))
 SHOTS = {
     "overview": "", "transfer": "transfer", "neurons": "neurons", "ablation": "ablation?cut=laptop",
-    "correlation": "correlation", "prompt_space": "prompt_space", "compare": "compare",
+    "correlation": "correlation", "prompt_space": "prompt_space", "compare": "compare?seeds=0&n=100&other-plm=zoo-128-s1",
     "cross_model": f"cross_model?from=zoo-128-s1&{FOUR.format('trained-on')}", "training": "training",
     "initialisation": f"initialisation?init-mean=false&{FOUR.format('tasks')}", "library": "shelf", "runs": "runs",
     "presentation": "presentation?figure=transfer-matrix",

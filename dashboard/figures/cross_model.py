@@ -58,6 +58,8 @@ def roles(rows: pd.DataFrame, relatively: bool, mode: Mode, metric: str = "accur
     head_room(fig)
     if where:
         note(fig, where, mode, 52)
+        # The plot begins far to the right, behind its long labels: the lines have room to its left only.
+        fig.layout.annotations[-1].update(x=1, xanchor="right")
     words = "; ".join(f"{HEADS[row.relation]}, {LOOKS[row.what][0]} {row.value:.2f} ({row.ci_low:.2f} to {row.ci_high:.2f})"
                       for row in rows.itertuples() if row.what in LOOKS)  # fmt: skip
     return describe(fig, f"Mean {'relative performance' if relatively else metric} with 95 % interval: {words}.")
