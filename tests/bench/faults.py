@@ -26,6 +26,7 @@ from tests.sessions import ROOT, hold, server
 
 KILLS = 30
 SESSIONS, SECONDS, THINK = 20, 90.0, 5.0
+ALONE_THINK = 1.0
 
 
 def kills(folder: Path, wanted: int) -> list[list[str]]:
@@ -87,11 +88,14 @@ def load(folder: Path, seconds: float) -> tuple[list[list[str]], list[list[str]]
         run = queue.start(store, missing, "the rest", "bench")
         held = hold(port, door.pid, SESSIONS, seconds, THINK, query="plm=tiny-1")
         item, busy = progress.progress(store, run), os.getloadavg()[0]
+        queue.cancel(store, run)
+        alone = hold(port, door.pid, 1, seconds / 2, ALONE_THINK, query="plm=tiny-1")
     rows = [[name, percentiles([visit.seconds for visit in held.visits if visit.page == name])]
             for name in sorted({visit.page for visit in held.visits})]  # fmt: skip
     rows += [
         ["all pages", percentiles([visit.seconds for visit in held.visits])],
         ["parts redrawn during the run", percentiles(held.fragments)],
+        ["all pages, one session and no run", percentiles([visit.seconds for visit in alone.visits])],
     ]
     about = [["sessions held to the end", f"{SESSIONS - len(held.failures)} of {SESSIONS}, {seconds:.0f} s"],
              ["errors on pages", str(len(held.words))], ["cells the run finished meanwhile", str(item.done)],
