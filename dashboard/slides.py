@@ -47,12 +47,11 @@ def read(text: str) -> Slide:
 
 
 def _like(usual: object, value: str, where: str) -> object:
-    if isinstance(usual, bool):
-        return value == str(True)
     try:
-        return type(usual)(value)
-    except ValueError as error:
-        raise RunError("wrong value", where=where, found=repr(value)[:60], expected="a number") from error
+        return {"True": True, "False": False}[value] if isinstance(usual, bool) else type(usual)(value)
+    except (KeyError, ValueError) as error:
+        expected = "True or False" if isinstance(usual, bool) else "a number"
+        raise RunError("wrong value", where=where, found=repr(value)[:60], expected=expected) from error
 
 
 def usual() -> list[Slide]:

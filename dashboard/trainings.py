@@ -1,4 +1,4 @@
-"""What the pages on training read: open and finished trainings, their curves, comparisons of starts. Reads only."""
+"""What the pages on training read: open and finished trainings, the arrays of both, adapters. Reads only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import data
 from dashboard.kept import kept
 from dashboard.selection import View
-from ptlib.library import Library, PromptEntry
+from ptlib.library import PromptEntry
 from ptlib.prompts import peft_format
 from ptlib.runs import training
 from ptlib.runs.training import Training
@@ -42,11 +42,6 @@ def changed(view: View) -> None:
 def arrays(keys: list[str]) -> dict[str, dict[str, np.ndarray]]:
     """What there is of trainings; of open ones the last checkpoint."""
     return kept().get(("training arrays", tuple(keys)), data.snapshot().refresh(), lambda: training.arrays_of(data.store(), keys))
-
-
-def trainable(library: Library) -> list[str]:
-    """Tasks with data to train on and to validate with, here without a network."""
-    return [name for name, task in library.tasks.items() if not task.generates and task.here("train") and task.here("validation")]
 
 
 def adapter(entry: PromptEntry, view: View) -> bytes:

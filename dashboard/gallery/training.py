@@ -13,7 +13,7 @@ from dashboard.words import count
 from ptlib.analysis import likeness as on_over_steps
 from ptlib.analysis import saved
 from ptlib.errors import RunError
-from ptlib.library import PromptEntry
+from ptlib.library import Library, PromptEntry
 from ptlib.neurons.overlap import overlap
 from ptlib.runs import initialisation, training
 from ptlib.runs.initialisation import Start
@@ -95,14 +95,9 @@ def with_finished(source: Source, view: View, entry: PromptEntry, found: dict[st
     return table, on_over_steps.leads_from(table, library.task(entry.task).type)
 
 
-def trainable(source: Source, view: View) -> list[str]:
-    """The selection's tasks with data to train on and to validate with, here without a network."""
-    tasks = source.library().tasks
-    return [
-        name
-        for name in view.tasks
-        if name in tasks and not tasks[name].generates and tasks[name].here("train") and tasks[name].here("validation")
-    ]
+def trainable(library: Library) -> list[str]:
+    """Tasks with data to train on and to validate with, here without a network."""
+    return [name for name, task in library.tasks.items() if not task.generates and task.here("train") and task.here("validation")]
 
 
 def settings_of(source: Source, view: View, settings: Settings) -> TrainingSettings:
@@ -113,7 +108,9 @@ def settings_of(source: Source, view: View, settings: Settings) -> TrainingSetti
 
 def comparison(source: Source, view: View, settings: Settings) -> list[Start]:
     """The trainings that compare starts for the selection; sources that were picked count, otherwise two are chosen a target."""
-    library, how, tasks = source.library(), settings_of(source, view, settings), trainable(source, view)
+    library, how = source.library(), settings_of(source, view, settings)
+    can = trainable(library)
+    tasks = [name for name in view.tasks if name in can]
     picked = None if set(view.sources) == set(library.sources_for(view.plm.id)) else view.sources
     key = ("starts", view.plm.id, how, tuple(tasks), tuple(view.seeds), None if picked is None else tuple(picked), settings["mean"])
     return source.of_library(key, lambda: initialisation.starts(library, view.plm.id, tasks, view.seeds, how, picked, settings["mean"]))

@@ -77,7 +77,7 @@ def details(view: View, usual: TrainingSettings, key: str) -> dict:
 
 def form(view: View) -> None:
     """What to train, and the button."""
-    names, usual, key = trainings.trainable(data.library()), training.sensible(data.library(), view.plm.id), view.plm.id
+    names, usual, key = gallery.trainable(data.library()), training.sensible(data.library(), view.plm.id), view.plm.id
     if not view.plm.here:
         components.without_weights(view)
         return

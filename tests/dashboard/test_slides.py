@@ -15,7 +15,13 @@ def test_the_address_says_all_of_a_slide(slide):
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"), [("no-such", "no such figure"), ("type-effect~a=b", "no such setting"), ("neurons-layer~layer=x", "wrong value")]
+    ("told", "sentence"),
+    [
+        ("no-such", "no such figure"),
+        ("type-effect~a=b", "no such setting"),
+        ("neurons-layer~layer=x", "wrong value"),
+        ("cross-model-roles~relative=yes", "True or False"),
+    ],
 )
 def test_what_is_no_slide_is_a_sentence(told, sentence):
     with pytest.raises(RunError, match=sentence):
