@@ -8,6 +8,7 @@ own task, is left out unless asked for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -49,10 +50,10 @@ def _ranks(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask, ranks - mean, 0.0)
 
 
-def _cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    norm = np.sqrt((left**2).sum(axis=-2) * (right**2).sum(axis=-2))
+def _cosine(left: np.ndarray, right: np.ndarray, axis: int = -2) -> np.ndarray:
+    norm = np.sqrt((left**2).sum(axis=axis) * (right**2).sum(axis=axis))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norm > 1e-9, (left * right).sum(axis=-2) / norm, np.nan)
+        return np.where(norm > 1e-9, (left * right).sum(axis=axis) / norm, np.nan)
 
 
 def per_target(transfer: np.ndarray, similarity: np.ndarray, **which) -> np.ndarray:
@@ -90,7 +91,9 @@ def mean_spearman(
 
 
 CHUNK = 200
-"""Shuffled matrices that are looked at together."""
+"""Shuffled matrices that are looked at together where ranks are shuffled."""
+MOST = 400_000
+"""Numbers that are looked at together where the shuffled are ranked."""
 
 
 def _permutation_p(transfer, similarity, value, rng, permutations, which) -> float:
@@ -101,13 +104,80 @@ def _permutation_p(transfer, similarity, value, rng, permutations, which) -> flo
     if _names_do_not_matter(mask):
         found = _shuffled_means(_unit(_ranks(transfer, mask)), _unit(_ranks(similarity, mask)), orders)
     else:
-        parts = []
-        for first in range(0, permutations, CHUNK // 4):
-            shuffled = _shuffled(similarity, orders[first : first + CHUNK // 4])
-            rho = per_target(np.broadcast_to(transfer, shuffled.shape), shuffled, **which)
-            parts.append(_mean(rho.reshape(len(rho), -1), axis=1))
-        found = np.concatenate(parts)
+        found = np.concatenate(
+            [
+                _mean(np.where(there.sum(axis=-1) >= 3, _cosine(one, two, axis=-1), np.nan).reshape(len(there), -1), axis=1)
+                for one, two, there in _shuffled_ranks(transfer, similarity, orders, which, pooled=False)
+            ]
+        )
     return (1 + int((found >= value - 1e-9).sum())) / (1 + permutations)
+
+
+def _shuffled_ranks(
+    transfer: np.ndarray, similarity: np.ndarray, orders: np.ndarray, which: dict, pooled: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Centred ranks of transfer and of the similarity with its tasks shuffled, and which pairs count, some orders at a time.
+
+    All (orders, seeds, targets, sources); ranked among the sources of each target, or ``pooled`` among all pairs. Values are
+    sorted once: the rank of one within those that count is a matter of counting.
+    """
+    seeds, n = len(transfer), transfer.shape[-1]
+    values = [np.ascontiguousarray(side.swapaxes(-1, -2)).reshape((1, -1) if pooled else (-1, n)) for side in (transfer, similarity)]
+    one, two = _sorted(values[0]), _sorted(values[1])
+    counts = usable(transfer, np.zeros_like(transfer), **which).swapaxes(-1, -2)
+    known = np.isfinite(similarity).swapaxes(-1, -2)
+    # Where the similarity of every pair that can count is known, the same pairs count under every order.
+    alike = bool(known[:, ~np.eye(n, dtype=bool)].all() and (known.all() or not counts[..., np.eye(n, dtype=bool)].any()))
+    fixed = _ranks_among(one, counts.reshape(1, *values[0].shape)).reshape(1, seeds, n, n) if alike else None
+    step = max(1, MOST // transfer.size)
+    for first in range(0, len(orders), step):
+        some = orders[first : first + step]
+        back = np.argsort(some, axis=1)
+        shape = (len(some), seeds, n, n)
+        there = np.broadcast_to(counts, shape) if alike else counts & _shuffled(known, some)
+        left = np.broadcast_to(fixed, shape) if alike else _ranks_among(one, there.reshape(len(some), *values[0].shape)).reshape(shape)
+        mine = _each_shuffled(there, back).reshape(len(some), *values[1].shape)
+        yield left, _each_shuffled(_ranks_among(two, mine).reshape(shape), some), there
+
+
+class _Sorted(NamedTuple):
+    """Rows of values, each sorted: (rows, n)."""
+
+    place: np.ndarray
+    """Index of the smallest, the second, ..."""
+    first: np.ndarray
+    last: np.ndarray
+    """Where in that order its equals begin and end."""
+    ties: bool
+
+
+def _sorted(values: np.ndarray) -> _Sorted:
+    place = np.argsort(values, axis=-1, kind="stable")
+    ordered, at = np.take_along_axis(values, place, axis=-1), np.arange(values.shape[-1])
+    new = np.concatenate([np.ones((len(values), 1), dtype=bool), ordered[:, 1:] != ordered[:, :-1]], axis=1)
+    end = np.concatenate([new[:, 1:], np.ones((len(values), 1), dtype=bool)], axis=1)
+    first = np.maximum.accumulate(np.where(new, at, 0), axis=-1)
+    last = np.minimum.accumulate(np.where(end, at, len(at))[:, ::-1], axis=-1)[:, ::-1]
+    return _Sorted(place, first, last, not new.all())
+
+
+def _ranks_among(values: _Sorted, mask: np.ndarray) -> np.ndarray:
+    """(P, rows, n) centred average ranks within each of P masks; 0 outside it."""
+    place = np.broadcast_to(values.place, mask.shape)
+    there = np.take_along_axis(mask, place, axis=-1).astype(np.int32)
+    through = np.cumsum(there, axis=-1, dtype=np.int32)
+    before, count = through - there, through[..., -1:]
+    if values.ties:
+        before = np.take_along_axis(before, np.broadcast_to(values.first, mask.shape), axis=-1)
+        through = np.take_along_axis(through, np.broadcast_to(values.last, mask.shape), axis=-1)
+    found = np.empty(mask.shape)
+    np.put_along_axis(found, place, there * (before + through - count) / 2, axis=-1)
+    return found
+
+
+def _each_shuffled(values: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """(P, seeds, n, n): rows and columns of the p-th in the p-th order."""
+    return np.stack([part[:, order[:, None], order[None, :]] for part, order in zip(values, orders, strict=True)])
 
 
 def _names_do_not_matter(mask: np.ndarray) -> bool:
@@ -165,7 +235,9 @@ def pooled_spearman(
     # A target drawn k times counts k times: its pairs weigh k.
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
     column = np.broadcast_to(np.arange(n), mask.shape)[mask]
-    low, high = np.nanquantile(_pooled(one, two, drawn[:, column].astype(float)), (0.025, 0.975))
+    step = max(1, MOST // len(one))
+    draws = [_pooled(one, two, drawn[at : at + step, column].astype(float)) for at in range(0, resamples, step)]
+    low, high = np.nanquantile(np.concatenate(draws), (0.025, 0.975))
     if not permutations:
         return Statistic(value, float(low), float(high), np.nan, len(one), 0)
     orders = rng.permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
@@ -198,12 +270,8 @@ def _pooled(one: np.ndarray, two: np.ndarray, weights: np.ndarray) -> np.ndarray
 
 def _pooled_shuffled(transfer: np.ndarray, similarity: np.ndarray, mask: np.ndarray, orders: np.ndarray, which: dict) -> np.ndarray:
     if not _names_do_not_matter(mask):
-        found = []
-        for order in orders:
-            shuffled = similarity[:, order][:, :, order]
-            there = usable(transfer, shuffled, **which)
-            found.append(_pooled(transfer[there], shuffled[there], np.ones((1, int(there.sum()))))[0])
-        return np.array(found)
+        ranked = _shuffled_ranks(transfer, similarity, orders, which, pooled=True)
+        return np.concatenate([_cosine(*(side.reshape(len(side), -1) for side in (one, two)), axis=-1) for one, two, _ in ranked])
     # Shuffling names shuffles ranks: nothing is ranked again.
     sides = []
     for values in (transfer, similarity):
