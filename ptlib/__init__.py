@@ -20,6 +20,7 @@ _HOME = {
     "evaluate": "ptlib.transfer.evaluate", "tune": "ptlib.transfer.tuning", "stimulate": "ptlib.neurons.stimulate",
     "States": "ptlib.neurons.states", "overlap": "ptlib.neurons.overlap", "transfer_matrix": "ptlib.runs.api",
     "load_study": "ptlib.runs.study", "cross_model": "ptlib.runs.carry", "ProjectorSettings": "ptlib.transfer.projector",
+    "carried": "ptlib.runs.cross_model", "as_initialisation": "ptlib.runs.carry",
     "correlate": "ptlib.runs.api", "compare": "ptlib.runs.comparison", "project": "ptlib.analysis.projection",
     "masked_scores": "ptlib.runs.api", "Cut": "ptlib.runs.masking", "train": "ptlib.runs.training_api",
     "compare_starts": "ptlib.runs.training_api", "TrainingSettings": "ptlib.transfer.settings", "PtlibError": "ptlib.errors",

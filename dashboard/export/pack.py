@@ -25,7 +25,7 @@ FIGURES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("measured-published", {}), ("type-blocks", {}), ("neurons-overview", {}), ("on-matrix", {}), ("overlap-performance", {}), ("indicators", {}),
     ("by-target", {}), ("by-layer", {}), ("prompt-space", {"method": "pca"}), ("prompt-space", {"method": "umap"}), ("prompt-space", {"of": "stimulation"}),
     ("ablation", {}), ("ablation", {"group": "same type"}), ("ablation", {"group": "other types"}), ("ablation-layers", {}), ("cross-model-roles", {}),
-    ("cross-model-matrix", {}), ("collapse", {}), ("training-curve", {}), ("training-likeness", {}), ("starts", {}), ("steps-saved", {}),
+    ("cross-model-matrix", {}), ("projected-starts", {}), ("projected-steps-saved", {}), ("collapse", {}), ("training-curve", {}), ("training-likeness", {}), ("starts", {}), ("steps-saved", {}),
 )  # fmt: skip
 """What a pack holds: name in the gallery, and settings."""
 STILL = (1980, 1, 1, 0, 0, 0)

@@ -26,7 +26,7 @@ from dashboard.theme import (
     type_order,
 )
 from ptlib.analysis.likeness import OWN_TASK
-from ptlib.runs.initialisation import GROUPS, MEAN, OTHER, SAME
+from ptlib.runs.initialisation import GROUPS, MEAN, OTHER, SAME, UNSEEN
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
@@ -34,9 +34,9 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
 
 def look(group: str, mode: Mode) -> tuple[str, str, str]:
     """Colour, dash and symbol of a kind of start."""
-    colours = {SAME: accent(mode), OTHER: CHOSEN, MEAN: SPARE[2]}
+    colours = {SAME: accent(mode), OTHER: CHOSEN, MEAN: SPARE[2], **dict(zip(UNSEEN.values(), (accent(mode), CHOSEN), strict=True))}
     at = GROUPS.index(group) if group in GROUPS else 0
-    return colours.get(group, faint(mode)), ("dot", "solid", "dash", "longdash")[at], SYMBOLS[at]
+    return colours.get(group, faint(mode)), ("dot", "solid", "dash", "longdash", "solid", "dash")[at], SYMBOLS[at]
 
 
 def _clear(tint: str, share: float) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from dashboard.figures import cross_model as figures
 from dashboard.figures.matrix import Axis
+from dashboard.gallery import training
 from dashboard.gallery.drawn import Drawn, Figure, Settings
 from dashboard.gallery.source import Source
 from dashboard.theme import type_order
@@ -18,15 +19,20 @@ from ptlib.analysis import collapse as collapsed
 from ptlib.analysis import cross_model as analysis
 from ptlib.errors import PtlibError, RunError
 from ptlib.library import Library, PromptEntry
-from ptlib.runs import Cell, cross_model
+from ptlib.runs import Cell, cross_model, initialisation
 from ptlib.runs.carry import projector_cells
 from ptlib.runs.cross_model import Carried, ProjectorSettings
+from ptlib.runs.initialisation import Start
 
 WAYS = {"tuning": "Task Tuning", "distance": "Distance Minimizing"}
 FORMS = {"flat": "whole prompts", "token": "token by token"}
 GAUSSIAN, RANDOM, OWN = "Gaussian, projected", "random prompts", "own prompts"
 CHOICE = {"source": "", "trained_on": "", "way": "tuning", "form": "flat", "projectors": 3}
 """Settings of every figure here: source PLM (empty for the one most unlike in width), tasks (empty for one a type), how, and how many projectors."""
+
+STARTED = {**CHOICE, **{name: value for name, value in training.COMPARISON.items() if name != "mean"}}
+"""Settings of the figures of projected prompts as initialisation."""
+MEND = "on the page Cross-model, or with: ptlib projector --as-initialisation"
 
 
 class Choice(NamedTuple):
@@ -214,8 +220,33 @@ def collapse(source: Source, view: View, settings: Settings) -> Drawn:
     )  # fmt: skip
 
 
+def comparison(source: Source, view: View, settings: Settings, projectors: list[Carried]) -> list[Start]:
+    """The trainings that compare unseen tasks' projected prompts with random initialisation. Raises PtlibError for settings that cannot be."""
+    how, can = training.settings_of(source, view, settings), training.trainable(source.library())
+    tasks = [name for name in view.tasks if name in can]
+    key = ("projected starts", view.plm.id, how, tuple(tasks), tuple(item.digest for item in projectors))
+    return source.of_library(key, lambda: initialisation.projected_starts(source.library(), projectors, tasks, how))
+
+
+def _compared(source: Source, view: View, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    wanted = comparison(source, view, settings, trained(source, view, choice(source, view, settings)))
+    return training.complete(source, view, wanted, MEND)
+
+
+def starts(source: Source, view: View, settings: Settings) -> Drawn:
+    """Validation score over steps from the projected prompt and from random rows, for one unseen task."""
+    return training.starts_of(source, view, settings, _compared(source, view, settings))
+
+
+def steps_saved(source: Source, view: View, settings: Settings) -> Drawn:
+    """Steps saved by starting from the projected prompt, target by target and over all."""
+    return training.steps_saved_of(view, settings, _compared(source, view, settings)[1])
+
+
 FIGURES = {
     "cross-model-roles": Figure("Prompts carried to another PLM", roles, {**CHOICE, "relative": False}, ()),
     "cross-model-matrix": Figure("Projected prompts on every task", matrix, {**CHOICE, "relative": False}, ()),
+    "projected-starts": Figure("Training from projected prompts", starts, {"target": "", **STARTED}, ()),
+    "projected-steps-saved": Figure("Steps saved by projected prompts as initialisation", steps_saved, STARTED, ()),
     "collapse": Figure("Distances of projected prompts", collapse, {**CHOICE, "of": ""}, ()),
 }

@@ -126,23 +126,31 @@ def compared(source: Source, view: View, wanted: list[Start]) -> tuple[pd.DataFr
     return source.of_store(view, ("compared", tuple(item.cell.key for item in wanted)), make)
 
 
-def complete(source: Source, view: View, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Curves, and one row a training. Raises RunError where no comparison is complete."""
-    curves, rows, _ = compared(source, view, comparison(source, view, settings))
+def complete(source: Source, view: View, wanted: list[Start], mend: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Curves, and one row a training. Raises RunError where no comparison is complete; ``mend`` says how to run what is missing."""
+    curves, rows, _ = compared(source, view, wanted)
     if not len(rows) or not (rows["group"] != saved.RANDOM).any():
         raise RunError("no comparison of starts is complete yet", where=view.plm.id,
-                       mend="A target needs its random initialisation and one start of the same seed: run the missing trainings on the page Initialisation, or with: ptlib initialise")  # fmt: skip
+                       mend=f"A target needs its random initialisation and one start of the same seed: run the missing trainings {mend}")  # fmt: skip
     return curves, rows
+
+
+MEND = "on the page Initialisation, or with: ptlib initialise"
 
 
 def starts(source: Source, view: View, settings: Settings) -> Drawn:
     """Validation score over steps from every start, for one target."""
-    curves, rows = complete(source, view, settings)
-    there = list(dict.fromkeys(rows[rows["group"] != saved.RANDOM]["target"]))
-    target = settings["target"] or there[0]
-    if target not in there:
+    return starts_of(source, view, settings, complete(source, view, comparison(source, view, settings), MEND))
+
+
+def starts_of(source: Source, view: View, settings: Settings, there: tuple[pd.DataFrame, pd.DataFrame]) -> Drawn:
+    """The same of any comparison. Raises RunError for a target that is not in it."""
+    curves, rows = there
+    targets = list(dict.fromkeys(rows[rows["group"] != saved.RANDOM]["target"]))
+    target = settings["target"] or targets[0]
+    if target not in targets:
         raise RunError(
-            "no comparison of this target is here", where="starts: target", found=repr(target), expected=f"one of {', '.join(there)}"
+            "no comparison of this target is here", where="starts: target", found=repr(target), expected=f"one of {', '.join(targets)}"
         )
     part = curves[curves["target"] == target]
     goal = rows[(rows["target"] == target) & (rows["group"] == saved.RANDOM)]["random_final"].mean()
@@ -154,7 +162,11 @@ def starts(source: Source, view: View, settings: Settings) -> Drawn:
 
 def steps_saved(source: Source, view: View, settings: Settings) -> Drawn:
     """Steps saved by every start, target by target and over all."""
-    rows = complete(source, view, settings)[1]
+    return steps_saved_of(view, settings, complete(source, view, comparison(source, view, settings), MEND)[1])
+
+
+def steps_saved_of(view: View, settings: Settings, rows: pd.DataFrame) -> Drawn:
+    """The same of any comparison."""
     others = rows[rows["group"] != saved.RANDOM]
     every, each = saved.summary(others), saved.summary(others, ("target", "group", "source"))
     told = saved.contrast(others, initialisation.SAME, initialisation.OTHER)

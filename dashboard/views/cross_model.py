@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard import components, data
+from dashboard import components, data, starts
 from dashboard.gallery import cross_model as gallery
+from dashboard.gallery import training
 from dashboard.gallery.cross_model import FORMS, WAYS, Choice, Group
 from dashboard.live import LIVE
 from dashboard.selection import View
@@ -74,6 +75,7 @@ def projectors_part(view: View, settings: dict, everything: bool) -> None:
     st.markdown(f"{line} · " + (f"**{len(lacking)} of {len(scores)} scores missing**" if lacking else "complete"))
     components.run_panel(view, lacking, "scores of projected prompts")
     components.live(lambda: results(view, settings, projectors))
+    components.guard(lambda: initialisation_part(view, settings, projectors))
 
 
 def results(view: View, settings: dict, projectors: list[Carried]) -> None:
@@ -93,6 +95,25 @@ def results(view: View, settings: dict, projectors: list[Carried]) -> None:
         components.figure("cross-model-roles", view, shown)
     with right:
         components.figure("cross-model-matrix", view, shown)
+
+
+def initialisation_part(view: View, settings: dict, projectors: list[Carried]) -> None:
+    st.header("Do projected prompts save training?")
+    st.markdown(
+        "The projected prompts of tasks that the projectors were not trained on, as the start of a training, against random rows of the same seed."
+    )
+    with st.expander("What is measured"):
+        st.markdown(starts.DEFINITIONS)
+    given = {**settings, **starts.controls()}
+    wanted = gallery.comparison(LIVE, view, given, projectors)
+    if not wanted:
+        st.info(
+            "Every chosen task that has training and validation data here is one that the projectors were trained on. Choose more tasks in the sidebar."
+        )
+        return
+    _, _, missing = training.compared(LIVE, view, wanted)
+    components.run_panel(view, [item.cell for item in missing], "trainings from projected prompts")
+    components.live(lambda: starts.results(view, wanted, given, "projected-starts", "projected-steps-saved"))
 
 
 def collapse_part(view: View, settings: dict | None) -> None:

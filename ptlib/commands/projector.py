@@ -10,11 +10,13 @@ import pandas as pd
 
 from ptlib.analysis import cross_model as analysis
 from ptlib.analysis.collapse import verdict
+from ptlib.commands.training import print_starts
 from ptlib.errors import PtlibError
 from ptlib.library import Library
 from ptlib.prompts.insertion import INSERTIONS
 from ptlib.runs import cross_model as plan
-from ptlib.runs.carry import carry_over, projector_cells, scored
+from ptlib.runs import initialisation
+from ptlib.runs.carry import as_initialisation, carry_over, projector_cells, scored
 from ptlib.store import Store
 from ptlib.transfer.projector import ProjectorSettings
 
@@ -48,7 +50,14 @@ def register(verb: Callable[..., argparse.ArgumentParser], show: Callable[[pd.Da
     parser.add_argument("--length", type=int, help="soft tokens of projected prompts (default: the own prompts', or the source's)")
     parser.add_argument("--insertion", choices=INSERTIONS, help="how projected prompts meet the target PLM")
     parser.add_argument("--everything", action="store_true", help="every projected prompt on every task, not only the own one and controls")
-    parser.add_argument("--cells", action="store_true", help="print one row a score")
+    parser.add_argument(
+        "--as-initialisation", action="store_true", help="instead of scores: steps that training from unseen tasks' projected prompts saves"
+    )
+    for name, kind, words in (("lr", float, "learning rate"), ("steps", int, "steps")):
+        parser.add_argument(
+            f"--training-{name}", type=kind, help=f"{words} of those trainings (default: {getattr(initialisation.READABLE, name)})"
+        )
+    parser.add_argument("--cells", action="store_true", help="print one row a score, or a target")
     parser.add_argument("--relative", action="store_true", help="relative performance instead of scores")
 
 
@@ -62,6 +71,9 @@ def _run(options: argparse.Namespace, show: Callable[[pd.DataFrame, str], None],
     cells = projector_cells(Library.open(), options.source, options.target, options.train, chosen, options.projector_seeds, seeds=options.seeds,
                             carry=options.carry, insertion=options.insertion, length=options.length)  # fmt: skip
     projectors = carry_over(store, cells, "command line", on_progress)
+    if options.as_initialisation:
+        _initialise(options, store, projectors, show, on_progress)
+        return
     table = scored(store, projectors, options.tasks, options.limit, options.everything, "command line", on_progress)
     if options.cells:
         show(table, options.format)
@@ -77,6 +89,12 @@ def _run(options: argparse.Namespace, show: Callable[[pd.DataFrame, str], None],
     show(found, options.format)
     if options.format == "table":
         _words(found, projectors)
+
+
+def _initialise(options: argparse.Namespace, store: Store, projectors: list[plan.Carried], show: Callable, on_progress: Callable) -> None:
+    given = {name: value for name in ("lr", "steps") if (value := getattr(options, f"training_{name}")) is not None}
+    found = as_initialisation(projectors, options.tasks, store=store, asked_by="command line", on_progress=on_progress, **given)
+    print_starts(found, ("target", "group", "source") if options.cells else ("group",), show, options.format)
 
 
 def _words(found: pd.DataFrame, projectors: list[plan.Carried]) -> None:

@@ -89,15 +89,19 @@ def _initialise(options: argparse.Namespace, show: Callable, progress: Callable)
     elif options.by == "training":
         show(found.trainings, options.format)
     else:
-        by = ("group",) if options.by == "group" else ("target", "group", "source")
-        table = found.summary(by)
-        show(table[[*by, *(name for name in SHOWN if name not in by)]], options.format)
-        if options.format == "table" and options.by == "group":
-            steps = int(found.trainings["steps"].max())
-            for row in table.itertuples():
-                print(saved.sentence(row, steps))
-            if (told := found.contrast()) is not None:
-                print(told.words())
+        print_starts(found, ("group",) if options.by == "group" else ("target", "group", "source"), show, options.format)
+
+
+def print_starts(found: training_api.Comparison, by: tuple[str, ...], show: Callable[[pd.DataFrame, str], None], form: str) -> None:
+    """What starts save, a row each for ``by``; below a table over all targets in words too."""
+    table = found.summary(by)
+    show(table[[*by, *(name for name in SHOWN if name not in by)]], form)
+    if form == "table" and by == ("group",):
+        steps = int(found.trainings["steps"].max())
+        for row in table.itertuples():
+            print(saved.sentence(row, steps))
+        if (told := found.contrast()) is not None:
+            print(told.words())
 
 
 def _export(options: argparse.Namespace) -> None:

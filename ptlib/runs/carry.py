@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from ptlib.errors import RunError
 from ptlib.library import Library
 from ptlib.runs import cross_model as plan
-from ptlib.runs import progress
+from ptlib.runs import initialisation, progress
 from ptlib.runs.api import complete
 from ptlib.runs.plan import Cell
+from ptlib.runs.training_api import Comparison, compare
 from ptlib.store import Store
 from ptlib.transfer.projector import ProjectorSettings
 
@@ -82,3 +84,30 @@ def scored(
     names = [library.task(name).name for name in (targets or library.tasks_for(target))]
     complete(store, plan.score_cells(library, projectors, names, limit, everything), f"{target}: projected prompts", asked_by, on_progress)
     return plan.cross_scores(store, library, projectors, names, limit)
+
+
+def as_initialisation(
+    projectors: Sequence[plan.Carried], targets: Sequence[str] | None = None, *, store: Store | None = None, asked_by: str = "api",
+    on_progress: Callable[[progress.Progress], None] = lambda item: None, **settings: Any,
+) -> Comparison:  # fmt: skip
+    """What starting a training from projected prompts saves, on tasks their projector was not trained on; missing trainings are run first.
+
+    Args:
+        projectors: of one target PLM, from :func:`carry_over` or :func:`ptlib.runs.cross_model.carried`.
+        targets: tasks; None takes all that the target PLM has prompts of.
+        settings: fields of :class:`ptlib.transfer.settings.TrainingSettings`, in place of those of ``initialisation.READABLE``.
+
+    Raises:
+        RunError: no projector, or no task that is unseen. PtlibError: as :func:`ptlib.runs.api.complete`.
+    """
+    library = Library.open()
+    if not projectors:
+        raise RunError("no projected prompt is in the library", where="cross-model", mend="Train a projector first.")
+    target = projectors[0].entries[0].plm_id
+    names = [library.task(name).name for name in (targets or library.tasks_for(target))]
+    wanted = initialisation.projected_starts(library, projectors, names, initialisation.readable(library, target, **settings))
+    if not wanted:
+        raise RunError(
+            "no task is unseen: the projectors were trained on all of them", where=target, found=", ".join(names), mend="Name other tasks."
+        )
+    return compare(store or Store(), wanted, f"{target}: projected prompts as initialisation", asked_by, on_progress)

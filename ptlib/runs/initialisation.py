@@ -9,16 +9,19 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ptlib.analysis import saved
+from ptlib.analysis import cross_model, saved
 from ptlib.errors import RunError
 from ptlib.library import Library, PromptEntry
+from ptlib.runs.cross_model import Carried
 from ptlib.runs.plan import Cell
 from ptlib.runs.training import arrays_of, curve, sensible, settings_in, training_cell
 from ptlib.store import Store
 from ptlib.transfer.settings import TrainingSettings
 
 SAME, OTHER, MEAN = "same type", "other type", "mean of same type"
-GROUPS = (saved.RANDOM, SAME, OTHER, MEAN)
+UNSEEN = {cross_model.SAME_TYPE: "projected prompt (trained type)", cross_model.OTHER_TYPE: "projected prompt (other type)"}
+"""Projected prompts of tasks that their projector was not trained on, by how the task relates to those that it was."""
+GROUPS = (saved.RANDOM, SAME, OTHER, MEAN, *UNSEEN.values())
 READABLE = TrainingSettings(lr=0.005, schedule="constant", warmup=0, steps=60, evaluate_every=1, validation_examples=128)
 """A small constant learning rate and a validation after every step: with the zoo's own, random initialisation is there in ten
 steps and nothing can be told apart."""
@@ -67,6 +70,35 @@ def starts(
                 cell = _cell(library, plm_id, target, settings, seed, [_prompt(own, plm_id, name, seed) for name in names])
                 found.append(Start(target, kind, int(seed), group, ", ".join(names), cell))
     return found
+
+
+def projected_starts(
+    library: Library, projectors: Sequence[Carried], targets: Sequence[str], settings: TrainingSettings = READABLE
+) -> list[Start]:
+    """The trainings that compare tasks' own projected prompts with random initialisation, on tasks their projector was not trained on.
+
+    A projector's seed is the seed of its trainings, so that several projectors are as many seeds; prompts are as long as the
+    projected ones. Of a projector that carried a task's prompts of several seeds, the first is taken.
+
+    Raises:
+        PtlibError: as :func:`ptlib.runs.training.training_cell`.
+    """
+    found, several = [], len({tuple(item.story["trained_on"]) for item in projectors}) > 1
+    for target in targets:
+        kind = library.task(target).type
+        for item in projectors:
+            entry = min((one for one in item.entries if one.task == target), key=lambda one: one.seed or 0, default=None)
+            trained_on = [str(name) for name in item.story["trained_on"]]
+            types = [library.tasks[name].type for name in trained_on if name in library.tasks]
+            group = UNSEEN.get(cross_model.relation(target, kind, trained_on, types))
+            if entry is None or group is None:
+                continue
+            seed, how = int(item.story["seed"]), replace(settings, length=entry.length, insertion=entry.insertion)
+            origin = str(item.story["source_plm"]) + (f" by {', '.join(trained_on)}" if several else "")
+            for name, source, prompts in ((saved.RANDOM, "", []), (group, origin, [entry])):
+                found.append(Start(target, kind, seed, name, source, _cell(library, entry.plm_id, target, how, seed, prompts)))
+    # Projectors of one seed have their random counterpart in common.
+    return list(dict.fromkeys(found))
 
 
 def readable(library: Library, plm_id: str, **settings: object) -> TrainingSettings:

@@ -111,7 +111,14 @@ def compare_starts(
     plm = plm or str(library.default_plm())
     wanted = initialisation.starts(library, plm, targets or library.sources_for(plm), seeds_of(library, plm, seeds),
                                    initialisation.readable(library, plm, **settings), sources, mean)  # fmt: skip
-    api.complete(store, [item.cell for item in wanted], f"{plm}: comparing starts", "api", on_progress)
+    return compare(store, wanted, f"{plm}: comparing starts", "api", on_progress)
+
+
+def compare(
+    store: Store, wanted: Sequence[initialisation.Start], title: str, asked_by: str, on_progress: Callable[[Progress], None]
+) -> Comparison:
+    """Trainings of a comparison, missing ones run first. Raises PtlibError as :func:`ptlib.runs.api.complete`."""
+    api.complete(store, [item.cell for item in wanted], title, asked_by, on_progress)
     curves, _ = initialisation.curves(store, wanted)
     return Comparison(saved.trainings(curves), curves)
 

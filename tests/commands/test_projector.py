@@ -66,6 +66,25 @@ def test_table_words_cells_and_the_call(capsys):
     assert len(json.loads(out)) == 2
 
 
+def test_projected_prompts_as_initialisation(capsys):
+    asked = ("wide-1", "tiny-1", "--train", "films", "pairs", *QUICK, "--as-initialisation", "--training-steps", "3")
+    code, out, err = run(capsys, *asked)
+    assert code == 0, err
+    assert "Starting from projected prompt (trained type)" in out
+    assert "2 targets, 4 trainings" in out
+    _, out, _ = run(capsys, *asked, "--cells", "--json")
+    rows = json.loads(out)
+    assert {(row["target"], row["source"], row["trainings"]) for row in rows} == {("meals", "wide-1", 2), ("doubles", "wide-1", 2)}
+    found = ptlib.as_initialisation(ptlib.carried(Library.open(), "tiny-1", "wide-1"), ["doubles"], steps=3)
+    assert sorted(found.trainings["group"]) == ["projected prompt (trained type)"] * 2 + ["random"] * 2
+    # Nothing was trained again: the projectors, and one run of starts.
+    assert cli.main(["runs", "list", "--json"]) == 0
+    assert [run["title"] for run in json.loads(capsys.readouterr().out)].count("tiny-1: projected prompts as initialisation: 8 cells") == 1
+    code, _, err = run(capsys, *asked, "--tasks", "films")
+    assert code == 2
+    assert "no task is unseen" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

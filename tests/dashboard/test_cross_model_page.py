@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ptlib.library import Library
-from ptlib.runs import cross_model, progress, queue
+from ptlib.runs import cross_model, initialisation, progress, queue
 from ptlib.runs.carry import projector_cells
 from ptlib.store import Store
 from ptlib.transfer.projector import ProjectorSettings
@@ -32,7 +32,9 @@ def home(tiny_library, tmp_path_factory):
         queue.start(store, cells, "projectors", "test")
         work(store, library)
         library = Library.open([home / "library", mine])
-        queue.start(store, cross_model.score_cells(library, cross_model.of_cells(library, cells), TASKS), "scores", "test")
+        there, short = cross_model.of_cells(library, cells), initialisation.readable(library, "tiny-1", steps=4)
+        started = [item.cell for item in initialisation.projected_starts(library, there, TASKS, short)]
+        queue.start(store, [*cross_model.score_cells(library, there, TASKS), *started], "scores", "test")
         work(store, library)
         queue.leave(store, "w")
     return home
@@ -63,13 +65,29 @@ def test_everything_there(app):
     assert not test.error
     assert "2 projectors by Task Tuning on films, pairs" in text(test)
     assert "complete" in text(test)
-    assert not any(button.label.startswith("Run missing") for button in test.button)
+    assert not any(button.label == "Run missing scores of projected prompts" for button in test.button)
     assert len(test.get("plotly_chart")) == 3
     assert "Have projected prompts collapsed?" in text(test)
     assert text(test).count("projector ") >= 2
     assert "own task minus wrong type" in text(test)
     test.segmented_control(key="projected-show").set_value("relative performance").run()
     assert not test.exception
+
+
+def test_projected_prompts_as_initialisation(app):
+    test = app()
+    assert any(button.label == "Run missing trainings from projected prompts" for button in test.button)
+    test = app(**{"init-steps": "4"})
+    assert not test.exception
+    assert not test.error
+    assert len(test.get("plotly_chart")) == 5
+    assert "Starting from projected prompt \\(trained type\\)" in text(test)
+    assert "2 targets, 4 trainings" in text(test)
+    assert not any(button.label.startswith("Run missing") for button in test.button)
+    assert list(test.selectbox(key="init-target").options) == ["doubles", "meals"]
+    test = app(**{"init-steps": "4", "tasks": list(TRAINED_ON)})
+    assert not test.exception
+    assert "one that the projectors were trained on" in text(test)
 
 
 def test_asks_for_projectors_then_for_scores(app, tmp_path, monkeypatch):

@@ -26,8 +26,10 @@ OWN = {**ablation.FIGURES, **cross_model.FIGURES, **training.FIGURES}
 MASKED = {"cut": "films", "shares": "10 50"}
 CARRIED = {"source": "wide-1", "trained_on": "films pairs", "projectors": 2}
 COMPARED = {"steps": 4, "examples": 30}
+STARTED = {**CARRIED, **COMPARED}
 KINDS = [("ablation", MASKED), ("ablation", {**MASKED, "group": "other types", "measure": "score"}), ("ablation-layers", {**MASKED, "each": "most"}),
-         ("cross-model-roles", CARRIED), ("cross-model-matrix", {**CARRIED, "relative": True}), ("collapse", CARRIED), ("training-curve", {}),
+         ("cross-model-roles", CARRIED), ("cross-model-matrix", {**CARRIED, "relative": True}), ("collapse", CARRIED),
+         ("projected-starts", {**STARTED, "target": "meals"}), ("projected-steps-saved", STARTED), ("training-curve", {}),
          ("training-likeness", {}), ("starts", {**COMPARED, "target": "meals"}), ("steps-saved", COMPARED)]  # fmt: skip
 
 
@@ -56,7 +58,12 @@ def studied(tiny_library, tmp_path_factory):
         queue.start(store, cells, "all", "test")
         work(store, library)
         library = Library.open(folders)
-        queue.start(store, carried.score_cells(library, carried.of_cells(library, projectors), TASKS), "scores", "test")
+        there = carried.of_cells(library, projectors)
+        cells = [
+            *carried.score_cells(library, there, TASKS),
+            *(item.cell for item in initialisation.projected_starts(library, there, TASKS, settings)),
+        ]
+        queue.start(store, cells, "scores and starts", "test")
         work(store, library)
     return folders, store
 
@@ -93,6 +100,7 @@ def test_it_is_made_again_the_same_to_the_byte(studied, source, view, name, give
     ("ablation", {"cut": "no-such"}, "no-such"), ("ablation", {"shares": "ten"}, "not numbers"), ("ablation", {"layer": 9}, "no such layer"),
     ("ablation", {"cut": "pairs"}, "ptlib mask pairs"), ("ablation-layers", {"each": "worst"}, "worst"), ("cross-model-roles", {"source": "tiny-1"}, "tiny-1"),
     ("cross-model-roles", {**CARRIED, "projectors": 3}, "1 of 3 projectors"), ("cross-model-matrix", {**CARRIED, "trained_on": "nothing"}, "nothing"),
+    ("projected-starts", {**STARTED, "target": "films"}, "films"), ("projected-steps-saved", {**STARTED, "lr": 0.1}, "ptlib projector --as-initialisation"),
     ("collapse", {**CARRIED, "of": "none"}, "none"), ("training-curve", {"prompt": "tiny-1/films-s0"}, "no such prompt was trained here"),
     ("starts", {**COMPARED, "target": "moon"}, "moon"), ("steps-saved", {"steps": 5}, "no comparison of starts is complete"),
 ])  # fmt: skip
