@@ -147,12 +147,18 @@ def head_room(fig: go.Figure, bar: str = "", strip: int = 0) -> go.Figure:
     rows = 1 if sum(widths) <= room else -(-len(names) // columns)
     top = max(BAR_ROOM + strip if bar else 8, rows * LEGEND_ROW + 20 if names else 8)
     height = fig.layout.height + top
-    fig.update_layout(height=height, margin={"t": top}, legend={"y": 1 - (top - 12) / height})
+    fig.update_layout(height=height, margin={"t": top, **_axis_room(fig)}, legend={"y": 1 - (top - 12) / height})
     if bar:
         fig.update_traces(colorbar={"y": 1 - 22 / height}, selector={"type": "heatmap"})
         fig.add_annotation(text=bar, x=1, xref="paper", xanchor="right", xshift=-4, y=1, yref="paper", yanchor="top", yshift=top - 1,
                            showarrow=False, font={"size": 12})  # fmt: skip
     return fig
+
+
+def _axis_room(fig: go.Figure) -> dict[str, int]:
+    """Margins as wide as plotly will make them for a title and plain numbers: where it has to widen them it draws everything twice."""
+    sides = {"l": (fig.layout.yaxis, 48), "b": (fig.layout.xaxis, 43)}
+    return {side: room for side, (axis, room) in sides.items() if axis.title.text and not axis.ticktext and fig.layout.margin[side] is None}
 
 
 def note(fig: go.Figure, text: str, mode: Mode, below: int = 34) -> go.Figure:
@@ -183,7 +189,7 @@ def alt_text(fig: go.Figure) -> str:
 
 def figure(mode: Mode, height: int, **layout: object) -> go.Figure:
     """An empty figure in the house style; ``layout`` goes to plotly. :func:`head_room` adds to ``height``."""
-    axis = {"gridcolor": quiet(mode), "linecolor": quiet(mode), "zeroline": False, "ticks": "", "automargin": True,
+    axis = {"gridcolor": quiet(mode), "linecolor": quiet(mode), "zeroline": False, "ticks": "", "automargin": True, "ticklabeloverflow": "allow",
             "title": {"standoff": 8, "font": {"size": 13}}, "tickfont": {"size": 12}}  # fmt: skip
     template = go.layout.Template(
         layout={

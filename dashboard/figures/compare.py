@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.highlight import bands
-from dashboard.figures.matrix import DIVERGING, WRITE_NUMBERS, Axis, frame, type_strips
+from dashboard.figures.matrix import DIVERGING, WRITE_NUMBERS, Axis, frames, type_strips
 from dashboard.figures.wide import HEIGHT, boxable, is_wide, unique
 from dashboard.theme import (
     CHOSEN,
@@ -74,8 +74,8 @@ def difference_matrix(
     fig = figure(mode, height=min(HEIGHT, 125 + 28 * len(rows.names)) if wide else 125 + 28 * len(rows.names))
     (_many if wide else _few)(fig, told, rows, columns, looks, sides, mode)
     type_strips(fig, rows, columns, mode, gaps=gaps and not wide)
-    frames = bands(*found, gap.shape) + (frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)]) if selected else [])
-    fig.update_layout(shapes=[*fig.layout.shapes, *frames], plot_bgcolor=quiet(mode), clickmode="event+select", hovermode="closest")
+    marked = bands(*found, gap.shape) + (frames([selected], [("#111111", 5.5), (CHOSEN, 3.5)]) if selected else [])
+    fig.update_layout(shapes=[*fig.layout.shapes, *marked], plot_bgcolor=quiet(mode), clickmode="event+select", hovermode="closest")
     fig.update_xaxes(
         title="target task", range=[-0.5, len(columns.names) - 0.5], showgrid=False, fixedrange=True, autotickangles=[-40, -65, -90]
     )
@@ -100,7 +100,7 @@ def _few(fig: go.Figure, told: np.ndarray, rows: Axis, columns: Axis, looks: dic
     fig.add_scatter(x=x[~there], y=y[~there], mode="markers", hoverinfo="skip", showlegend=False,
                     marker={"symbol": "x-thin", "size": 8, "line": {"color": faint(mode), "width": 1}})  # fmt: skip
     notes = [_note(rows.names[r], columns.names[c], told[r, c], sides) for r, c in zip(y, x, strict=True)]
-    fig.add_scatter(x=x, y=y, mode="markers", hovertext=notes, hoverinfo="text", marker={"size": 6, "opacity": 0}, showlegend=False,
+    fig.add_scatter(x=x, y=y, mode="markers", hovertext=notes, hoverinfo="text", marker={"size": 6, "opacity": 0, "maxdisplayed": 1}, showlegend=False,
                     selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}})  # fmt: skip
     fig.update_layout(dragmode=False, hoverdistance=-1)
     fig.update_xaxes(tickvals=list(range(m)), ticktext=[label(name) for name in columns.names])

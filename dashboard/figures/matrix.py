@@ -97,11 +97,11 @@ def type_strips(fig: go.Figure, rows: Axis, columns: Axis, mode: Mode, *, gaps: 
     fig.update_layout(shapes=[*fig.layout.shapes, *shapes])
 
 
-def frame(cell: tuple[int, int], lines: Sequence[tuple[str, float]]) -> list[dict]:
-    """A frame just inside a cell, its lines from the outer to the inner."""
-    row, column = cell
-    place = {"type": "rect", "x0": column - 0.48, "x1": column + 0.48, "y0": row - 0.45, "y1": row + 0.45}
-    return [{**place, "line": {"color": tint, "width": width}} for tint, width in lines]
+def frames(cells: Sequence[tuple[int, int]], lines: Sequence[tuple[str, float]]) -> list[dict]:
+    """Frames just inside (row, column) cells, their lines from the outer to the inner; one shape a line, however many cells."""
+    corners = [(column - 0.48, column + 0.48, row - 0.45, row + 0.45) for row, column in cells]
+    path = "".join(f"M{left:g},{low:g}H{right:g}V{high:g}H{left:g}Z" for left, right, low, high in corners)
+    return [{"type": "path", "path": path, "line": {"color": tint, "width": width}} for tint, width in lines] if corners else []
 
 
 DIVERGING = ("#67001F", "#B2182B", "#D6604D", "#F4A582", "#FDDBC7", "#F7F7F7", "#D1E5F0", "#92C5DE", "#4393C3", "#2166AC", "#053061")
@@ -191,14 +191,14 @@ def transfer_matrix(
     # Small markers and no limit of distance: a click anywhere in a cell of any size finds the nearest, which is its own.
     fig.add_scatter(
         x=x, y=y, mode="markers", hovertext=notes, hoverinfo="text", name="cells",
-        marker={"symbol": "square", "size": 6, "opacity": 0, "color": ink(mode)}, showlegend=False,
+        marker={"symbol": "square", "size": 6, "opacity": 0, "color": ink(mode), "maxdisplayed": 1}, showlegend=False,
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
     )  # fmt: skip
     type_strips(fig, sources, targets, mode, gaps=gaps)
-    frames = bands(*found, values.shape) + [shape for cell in own for shape in frame(cell, [("#FFFFFF", 3.5), ("#111111", 1.5)])]
+    marked = bands(*found, values.shape) + frames(own, [("#FFFFFF", 3.5), ("#111111", 1.5)])
     if selected is not None:
-        frames += frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)])
-    fig.update_layout(shapes=[*fig.layout.shapes, *frames])
+        marked += frames([selected], [("#111111", 5.5), (CHOSEN, 3.5)])
+    fig.update_layout(shapes=[*fig.layout.shapes, *marked])
     fig.update_xaxes(tickvals=list(range(columns)), ticktext=[label(name) for name in targets.names], autotickangles=[-40, -65, -90],
                      range=[-0.5, columns - 0.5], title="target task", showgrid=False)  # fmt: skip
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=[label(name) for name in sources.names], ticklabelstandoff=11,
@@ -338,7 +338,7 @@ def type_blocks(values: np.ndarray, types: Sequence[str], mode: Mode, selected: 
     type_strips(fig, Axis(types, types), Axis(types, types), mode)
     _square_axes(fig, types, "type of target", "type of source", 11)
     if selected is not None:
-        fig.update_layout(shapes=[*fig.layout.shapes, *frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)])])
+        fig.update_layout(shapes=[*fig.layout.shapes, *frames([selected], [("#111111", 5.5), (CHOSEN, 3.5)])])
     fig.update_layout(margin={"t": 16})
     same, other = np.nanmean(np.diag(values)), np.nanmean(values[~np.eye(len(types), dtype=bool)])
     return describe(fig, f"Mean relative performance for {len(types)} types of source and target: {same:.2f} within a type on average, "

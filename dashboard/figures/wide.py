@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.figures.highlight import bands
-from dashboard.figures.matrix import Axis, frame, type_strips
+from dashboard.figures.matrix import Axis, frames, type_strips
 from dashboard.theme import CHOSEN, Mode, colour_bar, describe, figure, head_room, quiet, safe, sequential, type_key
 
 WIDE = 60
@@ -46,8 +46,8 @@ def overview(
     )  # fmt: skip
     boxable(fig, *names)
     type_strips(fig, rows, columns, mode, gaps=False)
-    frames = bands(*found, values.shape) + (frame(selected, [("#111111", 5.5), (CHOSEN, 3.5)]) if selected else [])
-    fig.update_layout(shapes=[*fig.layout.shapes, *frames], clickmode="event+select", plot_bgcolor=quiet(mode))
+    marked = bands(*found, values.shape) + (frames([selected], [("#111111", 5.5), (CHOSEN, 3.5)]) if selected else [])
+    fig.update_layout(shapes=[*fig.layout.shapes, *marked], clickmode="event+select", plot_bgcolor=quiet(mode))
     fig.update_xaxes(range=[-0.5, len(columns.names) - 0.5], title="target task", showgrid=False, fixedrange=True,
                      autotickangles=[-40, -65, -90])  # fmt: skip
     fig.update_yaxes(range=[len(rows.names) - 0.5, -0.5], title="source prompt", showgrid=False, fixedrange=True,

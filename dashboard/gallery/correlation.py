@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -142,34 +143,54 @@ def indicators(source: Source, view: View, settings: Settings) -> Drawn | None:
                  in_words(table[table.name == view.indicator].iloc[0], view, study), table.drop(columns=["name"]))  # fmt: skip
 
 
+MOST_PANELS = 15
+"""Panels that a page draws at once: of more, a browser takes seconds."""
+
+
+def parts(tasks: Sequence[str]) -> list[range]:
+    """Numbers of the targets that make one part each; one part where all fit."""
+    return [range(at, min(at + MOST_PANELS, len(tasks))) for at in range(0, len(tasks), MOST_PANELS)]
+
+
+def part_of(tasks: Sequence[str], part: int) -> range:
+    """The targets of a part. Raises RunError where there is no such part."""
+    there = parts(tasks)
+    if not 0 <= part <= len(there):
+        raise RunError("no such part of the targets", where="by-target: part", found=part, expected=f"1 to {len(there)}, or 0 for all")
+    return there[part - 1] if part else range(len(tasks))
+
+
 def by_target(source: Source, view: View, settings: Settings) -> Drawn:
-    """The scatter, one panel a target."""
+    """The scatter, one panel a target; of a part of the targets where there are many."""
     view, study = ready(source, view)
     which, label, limits = settings["pairs"], INDICATORS[view.indicator].label, limits_of(study, settings["pairs"])
     _, shown, _ = _pairs(source, view, study, which)
     similarity, chosen = similarities_of(source, view)[view.indicator], None if view.layers is None else tuple(view.layers)
     pair = pair_of(settings["cell"], study.tasks, study.tasks)
-    rho, fig = source.of_study(view, ("panels", view.indicator, chosen, which, view.mode, pair),
-                               lambda study: panels_of(view, study, similarity, shown, label, limits, pair))  # fmt: skip
+    part = part_of(study.tasks, settings["part"])
+    rho, fig = source.of_study(view, ("panels", view.indicator, chosen, which, view.mode, pair, part),
+                               lambda study: panels_of(view, study, similarity, shown, label, limits, pair, part))  # fmt: skip
     return Drawn(
         fig,
-        "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
+        ("" if len(part) == len(study.tasks) else f"Targets {part[0] + 1} to {part[-1] + 1} of {len(study.tasks)}. ") + "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
         f"correlation, mean over {count(len(study.seeds), 'seed')}; undefined where all sources score alike.",
         pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}), hint="Click a point for its pair.",
     )  # fmt: skip
 
 
 def panels_of(
-    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict, pair: tuple[str, str] | None
-) -> tuple[pd.Series, go.Figure]:
-    """Each target's correlation, and the panels."""
+    view: View, study: Study, similarity: np.ndarray, pairs: pd.DataFrame, label: str, limits: dict, pair: tuple[str, str] | None,
+    part: range,
+) -> tuple[pd.Series, go.Figure]:  # fmt: skip
+    """Each target's correlation, and the panels of a part of them."""
     values = correlation.per_target(study.transfer, similarity, **limits)
     with np.errstate(invalid="ignore"):
         rho = pd.Series(
             [float(np.nanmean(column)) if np.isfinite(column).any() else np.nan for column in values.T],
             index=study.tasks,
         )
-    return rho, figures.panels(pairs, rho, label, "transfer score", view.mode, selected=pair)
+    drawn = rho.iloc[part.start : part.stop]
+    return rho, figures.panels(pairs[pairs.target.isin(drawn.index)], drawn, label, "transfer score", view.mode, selected=pair)
 
 
 def by_layer(source: Source, view: View, settings: Settings) -> Drawn | None:
@@ -200,6 +221,6 @@ def overlap_of(study: Study, layers: list[int] | None = None) -> np.ndarray:
 FIGURES = {
     "overlap-performance": Figure("Similarity against transfer", scatter, {"pairs": PAIRS[0], "cell": ""}, BOTH),
     "indicators": Figure("Indicators", indicators, {"pairs": PAIRS[0]}, BOTH),
-    "by-target": Figure("Similarity against transfer by target", by_target, {"pairs": PAIRS[0], "cell": ""}, BOTH),
+    "by-target": Figure("Similarity against transfer by target", by_target, {"pairs": PAIRS[0], "cell": "", "part": 0}, BOTH),
     "by-layer": Figure("Correlation by layer", by_layer, {"pairs": PAIRS[0]}, BOTH),
 }

@@ -173,7 +173,8 @@ def transfer_matrix(source: Source, view: View, settings: Settings) -> Drawn:
         f"{measure} of each source prompt (row) on each task (column), {view.n}, mean over prompt seeds {', '.join(map(str, view.seeds))}. "
         + ("Grey: not computed yet. " if wide else "Framed: a task's own prompt. Crosses: not computed yet. ") + "Strips show the type of task."
         + (f" Outlined: {count(len(found[0]), 'row')} and {count(len(found[1]), 'column')} with “{settings['find'].strip()}”." if any(found) else ""),
-        table, means_in_words(table, relatively), source.derived(view, ("transfer sheet", *key), lambda table: sheet_of(view, table, relatively, shown)),
+        table, source.derived(view, ("means in words", relatively, tuple(view.seeds)), lambda table: means_in_words(table, relatively)),
+        source.derived(view, ("transfer sheet", *key), lambda table: sheet_of(view, table, relatively, shown)),
         spread, f"On hover the {spread}. " + ("Draw a box over a block to open it." if wide else "Click a cell for details."),
     )  # fmt: skip
 

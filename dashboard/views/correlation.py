@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import components, data, detail
 from dashboard.gallery import Drawn
-from dashboard.gallery.correlation import FEWEST_TASKS, PAIRS
+from dashboard.gallery.correlation import FEWEST_TASKS, PAIRS, parts
 from dashboard.selection import View
 from ptlib.analysis import statistics
 
@@ -52,10 +52,19 @@ def findings(view: View) -> None:
         detail.header(picked, study.tasks, study.tasks)
         detail.panel(view, *picked)
     st.header("By target")
-    components.figure("by-target", view, with_pair, **detail.clicks("by-target", detail.named))
+    components.figure("by-target", view, {**with_pair, "part": part_control(study.tasks)}, **detail.clicks("by-target", detail.named))
     if view.indicator == "ON":
         st.header("By layer")
         components.figure("by-layer", view, settings)
+
+
+def part_control(tasks: list[str]) -> int:
+    """Which part of many targets is shown, from 1; 0 where all are."""
+    there = parts(tasks)
+    if len(there) < 2:
+        return 0
+    return st.segmented_control("Targets", range(1, len(there) + 1), default=1, key="part", bind="query-params", required=True,
+                                format_func=lambda number: f"{there[number - 1][0] + 1} to {there[number - 1][-1] + 1}")  # fmt: skip
 
 
 def all_indicators(view: View, drawn: Drawn, settings: dict) -> None:

@@ -45,7 +45,7 @@ DRAWN = f"""() => performance.now() - window.changed > {QUIET} && document.query
   && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning' && !document.body.innerText.includes('Computing ')
   && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(node => node.querySelector('.main-svg'))"""
 CONTROLS: tuple[tuple[str, str, Callable[[Any], None]], ...] = (
-    ("Transfer", "relative instead of scores", lambda page: page.get_by_text("relative", exact=True).first.click()),
+    ("Transfer", "relative instead of scores", lambda page: page.get_by_text("relative performance", exact=True).first.click()),
     ("Correlation", "pairs of other types only", lambda page: page.get_by_text("other types only").first.click()),
     ("Prompt space", "coloured by task", lambda page: page.get_by_text("task", exact=True).first.click()),
     ("Neurons", "another layer", lambda page: page.get_by_test_id("stButtonGroup").last.get_by_text("2", exact=True).click()),
@@ -73,7 +73,7 @@ class Tab:
         act()
         # The click itself changes something at once; the server's answer takes a moment.
         self.page.wait_for_timeout(60)
-        self.page.wait_for_function(DRAWN, timeout=120_000)
+        self.page.wait_for_function(DRAWN, timeout=600_000)
         return (self.page.evaluate("window.changed") - begun) / 1000
 
     def visit(self, patience: float = 120) -> float:
@@ -99,9 +99,10 @@ def measured(browser: Any, address: str, rounds: int) -> tuple[list[list[str]], 
     """Rows of page changes and control changes, and what is asked for beside them."""
     warm = Tab(browser, address)
     # What takes minutes on such a store is computed beside the page, once.
-    warm.visit(patience=900)
-    for name in PAGES:
+    beside = {"Overview": warm.visit(patience=900)} | {name: warm.go(name) for name in PAGES[1:]}
+    for name, what, act in CONTROLS:
         warm.go(name)
+        beside[what] = warm.after(lambda act=act: act(warm.page))
     warm.close()
     first, changes, controls, largest = [], {name: [] for name in PAGES}, {what: [] for _, what, _ in CONTROLS}, 0
     for _ in range(rounds):
@@ -121,6 +122,9 @@ def measured(browser: Any, address: str, rounds: int) -> tuple[list[list[str]], 
              ["control change, p95 (asked for: .5 s)", f"{np.quantile(redrawn, 0.95):.2f} s", f"{len(redrawn)}"],
              ["first visit, slowest (asked for: 4 s)", f"{max(first):.2f} s", f"{len(first)}"],
              ["largest message (asked for: 2 MB a figure)", f"{largest / 1e6:.2f} MB", ""]]  # fmt: skip
+    asked += [
+        [f"what is computed beside the page once: {name}", f"{seconds:.0f} s", "1"] for name, seconds in beside.items() if seconds > 10
+    ]
     return rows, asked
 
 

@@ -1,5 +1,7 @@
 """Matrices: numbers that can be read, frames, what is missing, order, words."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -50,11 +52,14 @@ def test_strips_carry_the_types_colours():
 
 def test_frames_are_own_prompts_and_the_open_cell():
     def frames(fig):
-        return [shape for shape in fig.layout.shapes if shape.type == "rect" and not shape.fillcolor]
+        return [shape.path for shape in fig.layout.shapes if shape.type == "path"]
 
-    assert len(frames(drawn())) == 6
-    opened = frames(drawn(selected=(2, 0)))[-1]
-    assert (round(opened.x0 + 0.48), round(opened.y0 + 0.45)) == (0, 2)
+    outer, inner = frames(drawn())
+    assert outer == inner
+    corners = [tuple(map(float, re.findall(r"-?[\d.]+", part)[:2])) for part in outer.split("Z")[:-1]]
+    assert [(round(x + 0.48), round(y + 0.45)) for x, y in corners] == [(column, row) for row, column in [(0, 0), (1, 1), (2, 2)]]
+    assert frames(drawn(selected=(2, 0)))[-1] == "M-0.48,1.55H0.48V2.45H-0.48Z"
+    assert frames(drawn(own=[])) == []
 
 
 def test_nothing_computed_yet():
