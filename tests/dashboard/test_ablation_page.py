@@ -8,7 +8,7 @@ from ptlib.library import Library
 from ptlib.runs import progress, queue, select
 from ptlib.runs.masking import Cut, masking
 from ptlib.store import Store
-from tests.dashboard.test_pages import app, text  # noqa: F401
+from tests.dashboard.reading import text
 from tests.hands import work
 
 WISH = {"n": "25", "cut": "films", "shares": ["10", "50"], "each": "most"}
@@ -37,7 +37,7 @@ def settled(test):
     return test
 
 
-def test_empty_cache(app, tmp_path):  # noqa: F811
+def test_empty_cache(app, tmp_path):
     test = app("ablation", tmp_path / "cache", **WISH)
     assert not test.exception
     assert not test.error
@@ -48,7 +48,7 @@ def test_empty_cache(app, tmp_path):  # noqa: F811
     assert "about" in text(test)
 
 
-def test_the_button_runs_them(app, tmp_path, monkeypatch):  # noqa: F811
+def test_the_button_runs_them(app, tmp_path, monkeypatch):
     from ptlib.runs import supervise
 
     monkeypatch.setattr(supervise, "ensure_worker", lambda store: None)
@@ -60,7 +60,7 @@ def test_the_button_runs_them(app, tmp_path, monkeypatch):  # noqa: F811
     assert {cell.kind for cell in progress.cells_of(Store(tmp_path / "cache"), item.run_id)} == {"masked", "score"}
 
 
-def test_full_cache(app, cut_cache):  # noqa: F811
+def test_full_cache(app, cut_cache):
     test = settled(app("ablation", cut_cache, **WISH))
     assert not test.exception
     assert not test.error
@@ -74,7 +74,7 @@ def test_full_cache(app, cut_cache):  # noqa: F811
     assert set(rows["off"]) == {14, 72}
 
 
-def test_a_type_alone(app, cut_cache):  # noqa: F811
+def test_a_type_alone(app, cut_cache):
     test = settled(app("ablation", cut_cache, n="25", cut="films", shares=["10"], tasks=["films", "meals"]))
     assert "No task of another type is selected." in text(test)
     assert "cannot be said" in text(test)
@@ -86,7 +86,7 @@ def test_a_type_alone(app, cut_cache):  # noqa: F811
     assert not test.exception
 
 
-def test_the_first_hundred_unless_all_are_asked_for(app, tmp_path):  # noqa: F811
+def test_the_first_hundred_unless_all_are_asked_for(app, tmp_path):
     test = app("ablation", tmp_path / "cache", shares=["10"])
     assert "the first 100 test examples" in text(test)
     test.toggle(key="whole").set_value(True).run()

@@ -12,8 +12,7 @@ from ptlib.errors import RunError
 from ptlib.library import Library
 from ptlib.runs import plan, progress, queue, score_cells, select
 from ptlib.store import Store
-from tests.dashboard.test_pages import app as app
-from tests.dashboard.test_pages import text
+from tests.dashboard.reading import text
 from tests.hands import work
 
 WAY = "openprompt"

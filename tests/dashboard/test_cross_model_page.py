@@ -11,7 +11,7 @@ from ptlib.runs import cross_model, initialisation, progress, queue
 from ptlib.runs.carry import projector_cells
 from ptlib.store import Store
 from ptlib.transfer.projector import ProjectorSettings
-from tests.dashboard.test_pages import APP, text
+from tests.dashboard.reading import APP, text
 from tests.hands import work
 from tests.second_plm import TASKS, add_second_plm
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from ptlib.library import Library
 from ptlib.prompts import SoftPrompt, save
 from tests.conftest import write_task
-from tests.dashboard.test_pages import APP, text
+from tests.dashboard.reading import APP, text
 
 MOST = 2000
 """Characters of a link: what the issue asks for, and what every mail programme and browser takes."""

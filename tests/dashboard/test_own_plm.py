@@ -13,7 +13,7 @@ from ptlib.prompts import SoftPrompt, peft_format
 from ptlib.published.bring import bring
 from ptlib.runs import plan, select
 from ptlib.store import Store
-from tests.dashboard.test_pages import APP, text
+from tests.dashboard.reading import APP, text
 from tests.families import build
 from tests.hands import evaluate
 

@@ -1,27 +1,16 @@
 """Every page through streamlit's AppTest: on an empty cache, on a full one, and with things that are wrong."""
 
 import shutil
-from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from ptlib.library import Library
 from ptlib.runs import plan, progress, queue, select, tables, until_clear
 from ptlib.store import Store
-from tests.hands import everything, work
+from tests.dashboard.reading import text
+from tests.hands import work
 
-APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
 PAGES = ("overview", "transfer", "neurons", "correlation", "prompt_space", "shelf", "runs")
-
-
-@pytest.fixture(scope="module")
-def full_cache(tiny_library, tmp_path_factory):
-    """A cache in which everything of the tiny library is computed."""
-    store, library = Store(tmp_path_factory.mktemp("full") / "cache"), Library.open([tiny_library])
-    everything(store, library)
-    return store.folder
 
 
 @pytest.fixture(scope="module")
@@ -32,33 +21,6 @@ def early_cache(tiny_library, tmp_path_factory):
     work(store, library)
     queue.leave(store, "w")
     return store.folder
-
-
-@pytest.fixture
-def app(monkeypatch, tiny_library):
-    """Opens a page of the app on a library and a cache."""
-    import ptlib.library
-
-    def opened(page, cache, library=tiny_library, **query):
-        monkeypatch.setattr(ptlib.library, "ZOO", library)
-        monkeypatch.setenv("PTLIB_CACHE", str(cache))
-        st.cache_resource.clear()
-        test = AppTest.from_file(APP, default_timeout=60)
-        for name, value in query.items():
-            test.query_params[name] = value
-        test.run()
-        if page != "overview":
-            test.switch_page(f"views/{page}.py").run()
-        return test
-
-    yield opened
-    st.cache_resource.clear()
-
-
-def text(test) -> str:
-    """All that can be read on the page."""
-    parts = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning, *test.title, *test.header]
-    return "\n".join(str(part.value) for part in parts)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -11,7 +11,7 @@ from ptlib.library import Library
 from ptlib.published.bring import bring
 from ptlib.runs import plan, select
 from ptlib.store import Store
-from tests.dashboard.test_pages import APP, text
+from tests.dashboard.reading import APP, text
 from tests.hands import evaluate
 from tests.published.test_study import checkout
 

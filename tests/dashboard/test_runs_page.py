@@ -7,7 +7,7 @@ import pytest
 from ptlib.library import Library
 from ptlib.runs import plan, progress, queue, score_cells, select, supervise
 from ptlib.store import Store
-from tests.dashboard.test_pages import app, full_cache, text  # noqa: F401
+from tests.dashboard.reading import text
 from tests.sessions import Session, server
 
 
@@ -20,7 +20,7 @@ def open_run(tiny_library, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def serving(full_cache, tiny_library, tmp_path_factory):  # noqa: F811
+def serving(full_cache, tiny_library, tmp_path_factory):
     """The port of a server on a cache in which everything is computed."""
     with server(tmp_path_factory.mktemp("serving"), {"PTLIB_CACHE": str(full_cache), "PTLIB_LIBRARY": str(tiny_library)}) as (port, _):
         yield port
@@ -30,7 +30,7 @@ def button(test, label):
     return next(button for button in test.button if button.label == label)
 
 
-def test_pause_resume_priority_and_cancel_reach_the_queue(app, open_run):  # noqa: F811
+def test_pause_resume_priority_and_cancel_reach_the_queue(app, open_run):
     store, _, run = open_run
     test = app("runs", store.folder)
     button(test, "Pause").click().run()
@@ -45,7 +45,7 @@ def test_pause_resume_priority_and_cancel_reach_the_queue(app, open_run):  # noq
     assert not test.exception
 
 
-def test_what_comes_first_and_what_failed_is_said_and_failed_cells_are_retried(app, open_run):  # noqa: F811
+def test_what_comes_first_and_what_failed_is_said_and_failed_cells_are_retried(app, open_run):
     store, library, first = open_run
     cells = score_cells(library, select(library, limit=20, tasks=["films"]))
     second = queue.start(store, cells, "later", "test")
@@ -65,7 +65,7 @@ def test_what_comes_first_and_what_failed_is_said_and_failed_cells_are_retried(a
     assert (item.failed, item.state) == (0, "running")
 
 
-def test_a_study_is_opened_and_only_what_is_missing_is_started(app, open_run):  # noqa: F811
+def test_a_study_is_opened_and_only_what_is_missing_is_started(app, open_run):
     store, _, _ = open_run
     study = '[[select]]\nplm = "tiny-1"\nsources = ["films"]\nseeds = [0]\nbaselines = false\ntasks = ["films", "meals"]\n'
     test = app("runs", store.folder)

@@ -5,7 +5,7 @@ import pytest
 from dashboard import slides
 from dashboard.slides import Slide
 from ptlib.errors import RunError
-from tests.dashboard.test_pages import app, full_cache, text  # noqa: F401
+from tests.dashboard.reading import text
 
 
 @pytest.mark.parametrize("slide", [Slide("transfer-matrix", {"show": "relative performance"}), Slide("neurons-layer", {"prompt": "a/b~c&d=é", "layer": 3}),
@@ -43,7 +43,7 @@ def test_first_skips_what_cannot_be_drawn():
     assert slides.first(slides.usual(), lambda slide: False) is None
 
 
-def test_page(app, full_cache):  # noqa: F811
+def test_page(app, full_cache):
     test = app("presentation", full_cache)
     assert not test.exception
     assert test.title[0].value == "Own prompts against baselines"
@@ -55,7 +55,7 @@ def test_page(app, full_cache):  # noqa: F811
     assert test.button(key="slide-Previous").disabled
 
 
-def test_where_nothing_was_evaluated_the_matrix_is_there_to_fill(app, tmp_path):  # noqa: F811
+def test_where_nothing_was_evaluated_the_matrix_is_there_to_fill(app, tmp_path):
     test = app("presentation", tmp_path / "cache")
     assert not test.exception
     assert test.title[0].value == "Transfer matrix"

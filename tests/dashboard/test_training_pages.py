@@ -11,7 +11,7 @@ from ptlib.runs import initialisation, plan, queue, select, supervise, training
 from ptlib.runs.evaluator import Evaluator
 from ptlib.store import Store
 from ptlib.transfer.settings import TrainingSettings
-from tests.dashboard.test_pages import app, text  # noqa: F401
+from tests.dashboard.reading import text
 from tests.hands import evaluate, work
 
 SHORT = TrainingSettings(5, steps=6, batch=8, lr=0.05, evaluate_every=2)
@@ -33,7 +33,7 @@ def trained(store, library, settings=SHORT, **more):
 
 
 @pytest.mark.parametrize("page", ["training", "initialisation"])
-def test_on_nothing(app, place, page):  # noqa: F811
+def test_on_nothing(app, place, page):
     test = app(page, place[0].folder)
     assert not test.exception
     assert not test.error
@@ -45,7 +45,7 @@ def test_on_nothing(app, place, page):  # noqa: F811
         assert any(button.label == "Run missing trainings" for button in test.button)
 
 
-def test_the_button_queues_what_was_chosen(app, place, monkeypatch):  # noqa: F811
+def test_the_button_queues_what_was_chosen(app, place, monkeypatch):
     monkeypatch.setattr(supervise, "ensure_worker", lambda *_: None)
     monkeypatch.setattr(supervise, "keep_going", lambda *_: None)
     store, _ = place
@@ -61,7 +61,7 @@ def test_the_button_queues_what_was_chosen(app, place, monkeypatch):  # noqa: F8
     assert "Under way" in text(test)
 
 
-def test_what_cannot_be_trained_is_a_sentence_and_no_button(app, place):  # noqa: F811
+def test_what_cannot_be_trained_is_a_sentence_and_no_button(app, place):
     test = app("training", place[0].folder)
     test.number_input(key="lr-tiny-1").set_value(0.0).run()
     assert not test.exception
@@ -72,7 +72,7 @@ def test_what_cannot_be_trained_is_a_sentence_and_no_button(app, place):  # noqa
     assert "takes one source prompt" in text(test)
 
 
-def test_a_finished_training_with_its_curve_likeness_and_story(app, place):  # noqa: F811
+def test_a_finished_training_with_its_curve_likeness_and_story(app, place):
     store, library = place
     queue.start(store, [cell for cell in plan(library(), select(library())) if cell.kind == "stimulation"], "all", "test")
     work(store, library())
@@ -87,7 +87,7 @@ def test_a_finished_training_with_its_curve_likeness_and_story(app, place):  # n
     assert any('"validation_data"' in str(code.value) for code in test.code)
 
 
-def test_a_failed_training_says_why(app, place):  # noqa: F811
+def test_a_failed_training_says_why(app, place):
     store, library = place
     wild = TrainingSettings(5, optimizer="sgd", lr=100, weight_decay=1.0, schedule="constant", steps=60, batch=8, evaluate_every=2)
     queue.start(store, [training.training_cell(library(), "tiny-1", "films", wild)], "wild", "test")
@@ -99,7 +99,7 @@ def test_a_failed_training_says_why(app, place):  # noqa: F811
     assert any(button.label == "Retry" for button in test.button)
 
 
-def test_the_comparison_of_starts(app, place, monkeypatch):  # noqa: F811
+def test_the_comparison_of_starts(app, place, monkeypatch):
     store, library = place
     monkeypatch.setattr(initialisation, "READABLE", dataclasses.replace(initialisation.READABLE, steps=4, validation_examples=30))
     wanted = initialisation.starts(library(), "tiny-1", library().tasks_for("tiny-1"), [0, 1], initialisation.readable(library(), "tiny-1"))
