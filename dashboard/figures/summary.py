@@ -63,7 +63,7 @@ def type_effect(rows: pd.DataFrame, mode: Mode) -> go.Figure:
         hovertemplate="%{customdata[0]}: %{x:.3f}<br>95 % interval %{customdata[1]} to %{customdata[2]}<extra></extra>",
     )  # fmt: skip
     fig.update_layout(showlegend=False)
-    fig.update_xaxes(title="relative performance", range=[0, max(1.08, float(np.nanmax(rows.ci_high, initial=1.0)) + 0.03)])
+    fig.update_xaxes(title="relative performance", range=[0, max(1.08, float(rows.ci_high.max()) + 0.03)])
     fig.update_yaxes(tickvals=place, ticktext=[label(name) for name in rows.label], showgrid=False, range=[len(rows) - 0.5, -0.7])
     words = "; ".join(f"{row.label} {row.value:.2f} ({row.ci_low:.2f} to {row.ci_high:.2f})" for row in rows.itertuples())
     return describe(fig, f"Mean relative performance with 95 % interval: {words}. The own prompt is 1.")

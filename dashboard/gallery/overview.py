@@ -24,12 +24,17 @@ def evaluated(source: Source, view: View) -> Study:
     return study
 
 
+def _over_seeds(values: np.ndarray) -> np.ndarray:
+    """Mean of (seeds, tasks) over seeds, missing values left out; NaN where all are missing."""
+    return pd.DataFrame(values).mean().to_numpy()
+
+
 def baselines(source: Source, view: View, settings: Settings) -> Drawn:
     """Each task's own prompt against random prompts and none."""
     study = evaluated(source, view)
-    own = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
+    own = _over_seeds(np.diagonal(study.transfer, axis1=1, axis2=2))
     table = pd.DataFrame({"task": study.tasks, "type": study.types, "own": own,
-                          "random": np.nanmean(study.random, axis=0) if len(study.random) else np.nan, "none": study.none})  # fmt: skip
+                          "random": _over_seeds(study.random) if len(study.random) else np.nan, "none": study.none})  # fmt: skip
     order = type_order(study.types)
     table = table.sort_values("type", key=lambda kinds: kinds.map(order.index), kind="stable")
     gain = relative.mean_over((table.own - table.random).to_numpy()[None, None, :], np.ones((1, len(table)), dtype=bool))

@@ -49,9 +49,13 @@ def asked(view: View) -> Slide | None:
 
 def can_be_drawn(view: View, one: Slide) -> bool:
     """Whether there is a figure of what is here; also where it is being computed."""
+    place = st.empty()
     try:
-        components.draw(one.figure, view, one.settings)
+        with place.container():
+            components.draw(one.figure, view, one.settings)
     except PtlibError:
+        # What was begun for it says no more that it is being computed.
+        place.empty()
         return False
     return True
 
