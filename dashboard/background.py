@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -19,6 +20,9 @@ LOOK_SECONDS = 0.5
 IDLE_SECONDS = 300
 """After this long without work the helper ends; loky, unlike the standard pool, does not run the page again in it."""
 
+BEHIND = 10
+"""Added to the helper's niceness: where cores are few, pages answer before what they wait for."""
+
 
 class Background:
     """One helper process and what it has found so far."""
@@ -33,7 +37,7 @@ class Background:
         with self._lock:
             if key not in self._found:
                 if self._pool is None:
-                    self._pool = ProcessPoolExecutor(1, timeout=IDLE_SECONDS)
+                    self._pool = ProcessPoolExecutor(1, timeout=IDLE_SECONDS, initializer=os.nice, initargs=(BEHIND,))
                 self._found[key] = self._pool.submit(work, *args, **options)
                 while len(self._found) > KEEP:
                     self._found.popitem(last=False)

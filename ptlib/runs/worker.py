@@ -38,6 +38,8 @@ PATIENCE_SECONDS = 1.0
 """After a cancel is seen: time to come to the end of a batch of texts before the process ends itself."""
 AGAIN_SECONDS = 1.0
 """Between two tries to write to a cache that cannot be written."""
+BEHIND = 5
+"""Added to the process's niceness: where cores are few, pages that show the run answer before it."""
 
 log = logging.getLogger("ptlib.worker")
 
@@ -218,4 +220,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(BEHIND)
     raise SystemExit(main())
