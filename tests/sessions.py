@@ -36,6 +36,8 @@ class Visit(NamedTuple):
     seconds: float
     errors: int
     """Error boxes and exceptions on it."""
+    first: bool
+    """Whether the session began with it."""
 
 
 class Session(threading.Thread):
@@ -74,7 +76,7 @@ class Session(threading.Thread):
         self._errors, started = 0, time.perf_counter()
         self._ask(page)
         self._until_finished()
-        self.visits.append(Visit(page or "overview", time.perf_counter() - started, self._errors))
+        self.visits.append(Visit(page or "overview", time.perf_counter() - started, self._errors, not self.visits))
 
     def _ask(self, page: str, fragment: str = "") -> None:
         message = BackMsg()

@@ -172,7 +172,8 @@ def by_target(source: Source, view: View, settings: Settings) -> Drawn:
                                lambda study: panels_of(view, study, similarity, shown, label, limits, pair, part))  # fmt: skip
     return Drawn(
         fig,
-        ("" if len(part) == len(study.tasks) else f"Targets {part[0] + 1} to {part[-1] + 1} of {len(study.tasks)}. ") + "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
+        ("" if len(part) == len(study.tasks) else f"Targets {part[0] + 1} to {part[-1] + 1} of {len(study.tasks)}. ")
+        + "One panel a target: its sources' similarity against their score, coloured by the type of the source. The number is the Spearman "
         f"correlation, mean over {count(len(study.seeds), 'seed')}; undefined where all sources score alike.",
         pd.DataFrame({"target": study.tasks, "rho": rho.to_numpy()}), hint="Click a point for its pair.",
     )  # fmt: skip

@@ -131,8 +131,11 @@ def warm_up() -> None:
 
 
 def _umap(full: np.ndarray, dimensions: int, seed: int, neighbours: int) -> np.ndarray:
-    import umap
-
+    try:
+        import umap
+    except ImportError as error:
+        raise PtlibError("UMAP is not installed", where="projection", expected="the package umap-learn",
+                         mend="Install umap-learn, or project by pca or tsne.") from error  # fmt: skip
     start = "random" if len(full) <= dimensions + 1 else "spectral"
     return umap.UMAP(n_components=dimensions, n_neighbors=neighbours, min_dist=0.1, random_state=seed, init=start,
                      n_jobs=1).fit_transform(full)  # fmt: skip

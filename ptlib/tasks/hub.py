@@ -54,8 +54,10 @@ def read_rows(place: HubSplit, columns: tuple[str, ...]) -> list[Row]:
 
 @lru_cache(maxsize=16)
 def _load(place: HubSplit) -> Any:
-    import datasets
-
+    try:
+        import datasets
+    except ImportError as error:
+        raise TaskError("a data set of the hub is read by the package datasets, which is not installed", where=place, mend="Install datasets, or keep the rows beside the task's TOML.") from error  # fmt: skip
     try:
         return datasets.load_dataset(place.hub, place.config, split=place.split, revision=place.revision)
     except ConnectionError as error:

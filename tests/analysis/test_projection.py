@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -30,6 +32,12 @@ def test_clusters_stay_together_and_seeds_repeat(method):
     spread = found.coordinates.reshape(3, 8, 2).std(axis=1).mean()
     assert np.linalg.norm(centres[0] - centres[2]) > 2 * spread
     assert np.array_equal(project(rows, method, 2, seed=5).coordinates, found.coordinates)
+
+
+def test_without_umap_it_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(PtlibError, match=r"UMAP is not installed.*pca or tsne"):
+        project(clusters(), "umap")
 
 
 def test_few_points():

@@ -94,6 +94,11 @@ def load(folder: Path, seconds: float) -> tuple[list[list[str]], list[list[str]]
             for name in sorted({visit.page for visit in held.visits})]  # fmt: skip
     rows += [
         ["all pages", percentiles([visit.seconds for visit in held.visits])],
+        [
+            "of these, the sessions' first: all at once, on a server that has read nothing",
+            percentiles([visit.seconds for visit in held.visits if visit.first]),
+        ],
+        ["of these, all that came after", percentiles([visit.seconds for visit in held.visits if not visit.first])],
         ["parts redrawn during the run", percentiles(held.fragments)],
         ["all pages, one session and no run", percentiles([visit.seconds for visit in alone.visits])],
     ]

@@ -1,6 +1,7 @@
 """The paper's 17 tasks and what a TOML can say beyond one file and one word a label."""
 
 import json
+import sys
 
 import pytest
 
@@ -140,6 +141,12 @@ def test_a_data_set_of_the_hub_is_read_through_datasets(tmp_path):
 def test_a_data_set_that_is_not_here_says_what_to_do():
     with pytest.raises(TaskError, match=r"stanfordnlp/imdb.*hub"):
         catalogue()["imdb"].read("test")
+
+
+def test_without_datasets_it_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(TaskError, match="package datasets, which is not installed"):
+        catalogue()["imdb"].read("train")
 
 
 def test_check_says_everything_at_once_with_lines(tmp_path):
