@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 from loky import ProcessPoolExecutor
 
-from dashboard import data
+from dashboard import crowd, data
 
 KEEP = 128
 LOOK_SECONDS = 0.5
@@ -104,5 +104,5 @@ def found(key: str, what: str, work: Callable[..., Any], *args: Any, name: Hasha
             st.rerun()
         st.caption(f"Computing {what} ({time.monotonic() - started:.0f} s)")
 
-    st.fragment(waiting, run_every=LOOK_SECONDS)()
+    st.fragment(waiting, run_every=crowd.paced(LOOK_SECONDS))()
     return None

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, export, export_panel, gallery, steady
+from dashboard import crowd, data, export, export_panel, gallery, steady
 from dashboard.export.leaving import Leaving
 from dashboard.gallery import Drawn, Settings
 from dashboard.live import LIVE
@@ -163,7 +163,7 @@ def live(part: Callable[[], None]) -> None:
     """A part of a page that is drawn anew while a run is open, without a run of the whole page, and not at all otherwise."""
     # A place of its own: what comes and goes above it must not make the browser draw it as something new.
     with st.container():
-        st.fragment(lambda: guard(part), run_every=REDRAW_SECONDS if data.busy() else None)()
+        st.fragment(lambda: guard(part), run_every=crowd.paced(REDRAW_SECONDS) if data.busy() else None)()
 
 
 def _start(view: View, cells: list[Cell], title: str, engine: str = "local") -> None:
@@ -216,6 +216,7 @@ def _finish(view: View, stopped: list[Cell]) -> None:
 def _watch() -> None:
     def panel() -> None:
         data.keep_going()
+        crowd.here()
         items = data.open_runs()
         if not items:
             st.rerun()

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dashboard import crowd
 from dashboard.kept import kept
 from ptlib.errors import PtlibError
 from ptlib.library import Library
@@ -141,8 +142,8 @@ def busy() -> bool:
 
 
 def look_seconds() -> float | None:
-    """How often a page looks at runs: not at all where none is open, seldom where all are paused."""
-    return LOOK_SECONDS if busy() else PAUSED_SECONDS if open_runs() else None
+    """How often a page looks at runs: not at all where none is open, seldom where all are paused or many look."""
+    return crowd.paced(LOOK_SECONDS) if busy() else crowd.paced(PAUSED_SECONDS) if open_runs() else None
 
 
 def keep_going() -> None:
