@@ -1,6 +1,6 @@
 """Makes the pictures of the guide from the program itself: ``PYTHONPATH=. .venv/bin/python docs/screenshots.py [--published FOLDER]``.
 
-An empty cache and an empty library of the user are filled by the command line (about 15 minutes), a server is started on them, and
+An empty cache and an empty library of the user are filled by the command line (about 20 minutes), a server is started on them, and
 Chromium takes a picture of every page. ``--published`` names the authors' checkout, for the picture of their study.
 """
 
@@ -25,6 +25,7 @@ FILL = (
     f"transfer --plm {PLM} --seeds 0 --limit 100",
     f"mask laptop --plm {PLM} --cut-seeds 0",
     f"projector zoo-128-s1 {PLM} --train laptop nli-scene duty event-paraphrase",
+    f"projector zoo-128-s1 {PLM} --train laptop nli-scene duty event-paraphrase --as-initialisation",
     f"train laptop --plm {PLM}",
     f"train restaurant --plm {PLM} --from {PLM}/laptop-s0 --initialisation prompt",
     f"initialise --plm {PLM} --tasks laptop nli-scene duty event-paraphrase --no-mean",
