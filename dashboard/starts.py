@@ -68,4 +68,8 @@ def results(view: View, wanted: list[Start], settings: dict, curves: str, steps_
         components.figure(curves, view, {**settings, "target": target})
     with right:
         components.present(drawn, steps_saved, view, settings)
-    st.dataframe(drawn.table[list(COLUMNS)].rename(columns=COLUMNS).round(3), hide_index=True, width="stretch")
+    table = drawn.table[list(COLUMNS)].rename(columns=COLUMNS)
+    digits = {name: "%.3f" if "score" in name else "%.1f" if "step" in name or name in ("from", "to") or "speed" in name else "%.3f"
+              for name in table.select_dtypes("float") if name != "never"}  # fmt: skip
+    st.dataframe(table, hide_index=True, width="stretch",
+                 column_config={name: st.column_config.NumberColumn(format=form) for name, form in digits.items()})  # fmt: skip

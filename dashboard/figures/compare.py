@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.highlight import bands
-from dashboard.figures.matrix import DIVERGING, WRITE_NUMBERS, Axis, frames, type_strips
+from dashboard.figures.matrix import DIVERGING, WRITE_NUMBERS, Axis, frames, signed_bar, type_strips
 from dashboard.figures.wide import HEIGHT, boxable, is_wide, unique
 from dashboard.theme import (
     CHOSEN,
@@ -68,7 +68,7 @@ def difference_matrix(
         "zmin": -most,
         "zmax": most,
         "colorscale": list(DIVERGING),
-        "colorbar": colour_bar(tickformat="+.1f", nticks=3),
+        "colorbar": signed_bar(most),
     }
     wide = is_wide(*gap.shape)
     fig = figure(mode, height=min(HEIGHT, 125 + 28 * len(rows.names)) if wide else 125 + 28 * len(rows.names))

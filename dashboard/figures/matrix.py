@@ -108,6 +108,12 @@ DIVERGING = ("#67001F", "#B2182B", "#D6604D", "#F4A582", "#FDDBC7", "#F7F7F7", "
 """RdBu of ColorBrewer: red is lower than published, blue is higher."""
 
 
+def signed_bar(most: float) -> dict:
+    """A key to :data:`DIVERGING` from -most to most: zero, and a round number on either side."""
+    edge = np.floor(most * 10) / 10 if most >= 0.1 else np.floor(most * 100) / 100
+    return colour_bar(tickvals=[-edge, 0, edge], ticktext=[f"−{edge:g}", "0", f"+{edge:g}"])
+
+
 def difference(measured: np.ndarray, published: np.ndarray, sources: Axis, targets: Axis, mode: Mode) -> go.Figure:
     """Measured minus published scores of source prompts (rows) on target tasks (columns).
 
@@ -124,7 +130,7 @@ def difference(measured: np.ndarray, published: np.ndarray, sources: Axis, targe
     fig.add_heatmap(
         z=gap.astype(np.float32), zmin=-most, zmax=most, colorscale=list(DIVERGING), hoverinfo="text", hovertext=notes, xgap=1, ygap=1,
         text=[[f"{value:+.2f}" if np.isfinite(value) else "" for value in row] for row in gap],
-        texttemplate="%{text}" if columns <= WRITE_NUMBERS else None, colorbar=colour_bar(tickformat="+.2f"),
+        texttemplate="%{text}" if columns <= WRITE_NUMBERS else None, colorbar=signed_bar(most),
     )  # fmt: skip
     type_strips(fig, sources, targets, mode)
     fig.update_xaxes(tickvals=list(range(columns)), ticktext=[label(name) for name in targets.names], autotickangles=[-40, -65, -90],
