@@ -9,16 +9,14 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ptlib import __version__
-from ptlib.commands import mask, projector, training
+from ptlib.commands import mask, projector, runs, training
 from ptlib.errors import PtlibError, Refused, RunError
 from ptlib.library import Library, user_folder
 from ptlib.neurons.states import States
@@ -32,22 +30,16 @@ from ptlib.runs import (
     plan,
     precision,
     progress,
-    queue,
     select,
-    study_file,
-    supervise,
     tables,
     until_clear,
 )
-from ptlib.runs.lane import troubles
 from ptlib.runs.study import embeddings
 from ptlib.store import Store
 from ptlib.tasks.catalogue import catalogue
 
 AUTOMATIC = -1.0
 """What --until-clear without a number means to the parser."""
-CHANGES = {"cancel": supervise.cancel, "pause": queue.pause, "resume": queue.resume, "retry": queue.retry}
-RUN_ACTIONS = ("list", "show", "log", "start", "save", "priority", *CHANGES)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,16 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--of", choices=("embedding", "stimulation"), default="embedding")
     project.add_argument("--random-seed", type=int, default=0)
     projector.register(verb, _print, _progress)
-    runs = verb("runs", _runs, "runs: list, show, log, start, save, pause, resume, retry, cancel, priority", "runs start study.toml")
-    runs.add_argument("action", choices=RUN_ACTIONS, nargs="?", default="list", help="start: from a study's TOML, or from the options below; it does not "
-                      "wait. save: a run as a study's TOML. retry: failed cells again. resume: also cancelled ones, and after a pause")  # fmt: skip
-    runs.add_argument("run", nargs="?", help="id of a run; for start a study's TOML")
-    runs.add_argument("value", nargs="?", help="for priority its number (higher goes first), for save the file")
-    runs.add_argument("--engine", choices=queue.ENGINES, help="where its cells are evaluated (default: this machine)")
-    runs.add_argument("--priority", type=int, help="higher goes first (default: 0)")
-    runs.add_argument("--wait", action="store_true", help="wait until the run has ended; Ctrl-C cancels it")
+    waiting = runs.register(verb, _wanted, _print, _progress)
     masked = mask.register(verb, _selection, _print, _progress)
-    for command in (transfer, neurons, correlate, project, runs, masked):
+    for command in (transfer, neurons, correlate, project, waiting, masked):
         command.add_argument("--plm", help="PLM id (default: the library's)")
         command.add_argument("--tasks", nargs="+", help="target tasks (default: all)")
         command.add_argument("--sources", nargs="+", help="tasks the prompts were trained on (default: all)")
@@ -138,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--dtype", choices=(precision.AUTO, *DTYPES), default=precision.AUTO, help="precision of the PLM (default: half where a test found it "
                              "faster and in agreement, otherwise float32)")  # fmt: skip
         command.add_argument("--insertion", choices=INSERTIONS, help="another way to insert prompts than they were trained with")
-    for command in (transfer, runs):
+    for command in (transfer, waiting):
         command.add_argument("--until-clear", nargs="?", type=float, const=AUTOMATIC, metavar="WIDTH", help="stop each cell when it is clear: when its 95 %% "
                              "interval is narrower than WIDTH (default: by the number of examples) and it cannot be the best source")  # fmt: skip
     for command in (neurons, correlate):
@@ -304,6 +289,11 @@ def _cells(library: Library, selection: Selection, options: argparse.Namespace) 
     return until_clear(library, cells, None if options.until_clear == AUTOMATIC else options.until_clear)
 
 
+def _wanted(library: Library, options: argparse.Namespace) -> tuple[Selection, list[Cell]]:
+    selection = _selection(library, options)
+    return selection, _cells(library, selection, options)
+
+
 def _dtype(library: Library, options: argparse.Namespace) -> str:
     if options.dtype != precision.AUTO:
         return options.dtype
@@ -402,77 +392,3 @@ def _project(options: argparse.Namespace) -> None:
     )
     _print(points, options.format)
     print(f"{found.parameters}, trustworthiness {found.trustworthiness:.3f}. {found.note}".strip(), file=sys.stderr)
-
-
-def _runs(options: argparse.Namespace) -> None:
-    store = Store()
-    if options.action == "start":
-        options.run = _start(store, options)
-        if options.run is None:
-            return
-    elif options.action != "list" and not options.run:
-        raise PtlibError(f"runs {options.action} needs the id of a run", where="ptlib runs", mend="List them with: ptlib runs list")
-    if options.action == "save":
-        _save(store, options)
-        return
-    if options.action in CHANGES:
-        CHANGES[options.action](store, options.run)
-    if options.action == "priority":
-        if not (options.value or "").lstrip("-").isdigit():
-            raise PtlibError(
-                "which priority",
-                where="ptlib runs priority",
-                found=options.value,
-                expected="a whole number",
-                mend="For example: ptlib runs priority ID 5",
-            )
-        queue.prefer(store, options.run, int(options.value))
-    if options.action in ("start", "resume", "retry"):
-        supervise.keep_going(store)
-    if options.wait and options.run:
-        api.wait(store, options.run, _progress)
-    _show(store, options)
-
-
-def _show(store: Store, options: argparse.Namespace) -> None:
-    if options.action == "log":
-        for at, line in progress.log_of(store, options.run):
-            print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(at))}  {line}")
-        return
-    items = [progress.progress(store, options.run)] if options.run else progress.all_progress(store)
-    rows = [{"id": item.run_id, "title": item.title, "state": item.state, "done": item.done, "total": item.total, "failed": item.failed,
-             "cancelled": item.cancelled, "seconds": item.seconds, "cells/s": item.rate, "left": item.seconds_left if item.open else None,
-             "priority": item.priority, "engine": item.engine} for item in items]  # fmt: skip
-    _print(pd.DataFrame(rows), options.format)
-    if options.action == "show":
-        for row in progress.errors(store, options.run).itertuples():
-            print(f"{Cell.from_spec(row.spec).words}: {row.error}")
-    for lane, sentence in troubles(store.folder):
-        print(f"ptlib: worker {lane}: {sentence}", file=sys.stderr)
-
-
-def _start(store: Store, options: argparse.Namespace) -> str | None:
-    library = Library.open()
-    if options.run:
-        study = study_file.read(options.run, library)
-        cells, title, engine, priority = study.cells(library), study.title, options.engine or study.engine, study.priority
-        priority = priority if options.priority is None else options.priority
-    else:
-        selection = _selection(library, options)
-        cells, engine, priority = _cells(library, selection, options), options.engine or "local", options.priority or 0
-        title = f"{selection.plm}: {len(tables.missing(store, cells))} cells"
-    supervise.check_engine(engine)
-    if len(queue.done_keys(store, cells)) == len({cell.key for cell in cells}):
-        # What is asked for is there: no error for a script that starts its study again.
-        print(f"{title}: nothing to run, every cell has its result already", file=sys.stderr)
-        return None
-    return queue.start(store, cells, title, "command line", engine=engine, priority=priority)
-
-
-def _save(store: Store, options: argparse.Namespace) -> None:
-    library, item = Library.open(), progress.progress(store, options.run)
-    text = study_file.of_cells(library, progress.cells_of(store, options.run), item.title, item.engine, item.priority).to_toml(library)
-    if options.value:
-        Path(options.value).write_text(text, encoding="utf-8")
-    else:
-        print(text, end="")
