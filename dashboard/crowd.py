@@ -29,6 +29,11 @@ def here() -> int:
     return len(seen)
 
 
+def thinned() -> float:
+    """How many times less often each session may look, and what all look at is made anew: 1 where they are few."""
+    return max(1.0, here() / FEW)
+
+
 def paced(seconds: float) -> float:
     """An interval at which a part of the page is drawn again: longer where there are many sessions."""
-    return seconds * max(1.0, here() / FEW)
+    return seconds * thinned()

@@ -1,7 +1,7 @@
 """What pages compute from the store, once for all sessions of this server.
 
 A value is made again when its version changes. While a run adds cells that would be every moment, so a value may then lag: making
-it takes a ninth of the server's time at most. One thread makes it; the others show the last one meanwhile.
+it takes a ninth of the server's time at most, and less where many sessions look at different ones. One thread makes it; the others show the last one meanwhile.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import crowd
+
 KEEP = 64
 """Values that are kept; the least recently used goes first."""
 SHARE = 8
-"""A value that took a second may lag for eight, while a run is open."""
+"""A value that took a second may lag for eight, while a run is open; longer where many sessions look."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Kept:
             self._values.move_to_end(key)
             while len(self._values) > KEEP:
                 self._values.popitem(last=False)
-        if item.there and (item.version == version or (may_lag and time.monotonic() - item.made < SHARE * item.cost)):
+        if item.there and (item.version == version or (may_lag and time.monotonic() - item.made < SHARE * crowd.thinned() * item.cost)):
             return item.value
         if not item.lock.acquire(blocking=not item.there or (wait and not may_lag)):
             return item.value

@@ -64,10 +64,10 @@ def fill(store: Store, library: Library, missing: int = MISSING) -> int:
     return len(rows)
 
 
-def make(folder: Path) -> tuple[Library, Store]:
+def make(folder: Path, missing: int = MISSING) -> tuple[Library, Store]:
     """Both."""
     library, store = make_library(folder / "library"), Store(folder / "cache")
-    fill(store, library)
+    fill(store, library, missing)
     return library, store
 
 

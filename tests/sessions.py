@@ -36,8 +36,6 @@ class Visit(NamedTuple):
     seconds: float
     errors: int
     """Error boxes and exceptions on it."""
-    first: bool
-    """Whether the session began with it."""
 
 
 class Session(threading.Thread):
@@ -59,6 +57,8 @@ class Session(threading.Thread):
         self._words: list[str] = []
 
     def run(self) -> None:
+        # People do not come in the same moment.
+        self.stop.wait(self.think * self.rng.random())
         try:
             with connect(
                 f"ws://127.0.0.1:{self.port}/_stcore/stream", subprotocols=["streamlit"], max_size=2**28, open_timeout=60
@@ -76,7 +76,7 @@ class Session(threading.Thread):
         self._errors, started = 0, time.perf_counter()
         self._ask(page)
         self._until_finished()
-        self.visits.append(Visit(page or "overview", time.perf_counter() - started, self._errors, not self.visits))
+        self.visits.append(Visit(page or "overview", time.perf_counter() - started, self._errors))
 
     def _ask(self, page: str, fragment: str = "") -> None:
         message = BackMsg()
