@@ -1,7 +1,8 @@
 """What pages compute from the store, once for all sessions of this server.
 
-A value is made again when its version changes. While a run adds cells that would be every moment, so a value may then lag: making
-it takes a ninth of the server's time at most, and less where many sessions look at different ones. One thread makes it; the others show the last one meanwhile.
+A value is made again when its version changes. While a run adds cells that would be every moment, so a value may then lag: one
+thread beside the pages' makes it anew, for a ninth of its time at most and less where many sessions look at different ones, while pages
+show the last one. Where no value will do but the newest, the first thread that asks makes it and the others wait.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from dashboard import crowd
 
@@ -39,6 +42,7 @@ class Kept:
     def __init__(self) -> None:
         self._values: OrderedDict[Hashable, _Value] = OrderedDict()
         self._lock = threading.Lock()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="kept")
 
     def get(self, key: Hashable, version: Hashable, make: Callable[[], Any], *, may_lag: bool = False, wait: bool = True) -> Any:
         """The value of a key in a version; errors of ``make`` are raised and nothing is kept.
@@ -52,16 +56,16 @@ class Kept:
             self._values.move_to_end(key)
             while len(self._values) > KEEP:
                 self._values.popitem(last=False)
-        if item.there and (item.version == version or (may_lag and time.monotonic() - item.made < SHARE * crowd.thinned() * item.cost)):
+        if item.there and item.version == version:
             return item.value
-        if not item.lock.acquire(blocking=not item.there or (wait and not may_lag)):
+        if item.there and may_lag:
+            if time.monotonic() - item.made >= SHARE * crowd.thinned() * item.cost and item.lock.acquire(blocking=False):
+                self._beside.submit(_make_anew, item, version, make, get_script_run_ctx())
+            return item.value
+        if not item.lock.acquire(blocking=not item.there or wait):
             return item.value
         try:
-            if not item.there or item.version != version:
-                started = time.monotonic()
-                value = make()
-                item.value, item.version, item.there = value, version, True
-                item.made, item.cost = time.monotonic(), time.monotonic() - started
+            _make(item, version, make)
             return item.value
         finally:
             item.lock.release()
@@ -70,6 +74,25 @@ class Kept:
         """Drops a value."""
         with self._lock:
             self._values.pop(key, None)
+
+
+def _make(item: _Value, version: Hashable, make: Callable[[], Any]) -> None:
+    if not item.there or item.version != version:
+        started = time.monotonic()
+        value = make()
+        item.value, item.version, item.there = value, version, True
+        item.made, item.cost = time.monotonic(), time.monotonic() - started
+
+
+def _make_anew(item: _Value, version: Hashable, make: Callable[[], Any], context: Any) -> None:
+    """Makes a value whose lock is held; where that fails the last one stands, and who needs the newest will hear why."""
+    add_script_run_ctx(threading.current_thread(), context)
+    try:
+        _make(item, version, make)
+    except Exception:
+        item.made = time.monotonic()
+    finally:
+        item.lock.release()
 
 
 @st.cache_resource

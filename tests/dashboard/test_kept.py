@@ -1,0 +1,79 @@
+"""Values that may lag are made beside whoever asks; the others are made by the first who asks."""
+
+import threading
+import time
+
+import pytest
+
+from dashboard import crowd
+from dashboard.kept import Kept
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    monkeypatch.setattr(crowd, "thinned", lambda: 1.0)
+
+
+def with_old():
+    """What keeps "old" for "a", made so long ago that it may be made again."""
+    kept = Kept()
+    assert kept.get("a", 1, lambda: "old") == "old"
+    time.sleep(0.01)
+    return kept
+
+
+def until(what, seconds=10):
+    end = time.monotonic() + seconds
+    while not what() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert what()
+
+
+def test_made_once_a_version():
+    kept, made = Kept(), []
+    for version in (1, 1, 2, 2, 2):
+        assert kept.get("a", version, lambda version=version: made.append(version) or version) == version
+    assert made == [1, 2]
+
+
+def test_what_may_lag_is_made_beside_and_nobody_waits():
+    kept, gate = with_old(), threading.Event()
+
+    def slow():
+        gate.wait(10)
+        return "new"
+
+    # Made by another thread: this one would wait for the gate that it opens itself.
+    assert kept.get("a", 2, slow, may_lag=True) == "old"
+    assert kept.get("a", 2, slow, may_lag=True) == "old"
+    gate.set()
+    until(lambda: kept.get("a", 2, slow, may_lag=True) == "new")
+
+
+def test_who_needs_the_newest_waits_for_it():
+    kept, gate = with_old(), threading.Event()
+    kept.get("a", 2, lambda: gate.wait(10) and "new", may_lag=True)
+    threading.Timer(0.2, gate.set).start()
+    assert kept.get("a", 2, lambda: "not asked") == "new"
+
+
+def test_a_value_that_cost_much_lags_long():
+    kept = Kept()
+    kept.get("a", 1, lambda: time.sleep(0.2))
+    begun = []
+    assert kept.get("a", 2, lambda: begun.append(1), may_lag=True) is None
+    time.sleep(0.1)
+    assert not begun
+
+
+def test_an_error_beside_leaves_the_last_value_and_is_raised_where_the_newest_is_needed():
+    kept = with_old()
+
+    def broken():
+        raise ValueError("no")
+
+    assert kept.get("a", 2, broken, may_lag=True) == "old"
+    until(lambda: kept.get("a", 1, broken) == "old")
+    with pytest.raises(ValueError, match="no"):
+        kept.get("a", 2, broken)
+    assert kept.get("a", 1, broken) == "old"
