@@ -25,6 +25,9 @@ KEEP = 64
 SHARE = 8
 """A value that took a second may lag for eight, while a run is open; longer where many sessions look."""
 
+OLD_SECONDS = 60.0
+"""A value older than that is made by who asks: parts of a page that are drawn but once would show it for good."""
+
 
 @dataclass
 class _Value:
@@ -33,6 +36,8 @@ class _Value:
     made: float = 0.0
     cost: float = 0.0
     there: bool = False
+    failure: Exception | None = None
+    """Why it could not be made beside the pages; raised where it is asked for next."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -58,7 +63,10 @@ class Kept:
                 self._values.popitem(last=False)
         if item.there and item.version == version:
             return item.value
-        if item.there and may_lag:
+        if may_lag and item.failure is not None:
+            failure, item.failure = item.failure, None
+            raise failure
+        if item.there and may_lag and time.monotonic() - item.made < OLD_SECONDS:
             if time.monotonic() - item.made >= SHARE * crowd.thinned() * item.cost and item.lock.acquire(blocking=False):
                 self._beside.submit(_make_anew, item, version, make, get_script_run_ctx())
             return item.value
@@ -85,12 +93,12 @@ def _make(item: _Value, version: Hashable, make: Callable[[], Any]) -> None:
 
 
 def _make_anew(item: _Value, version: Hashable, make: Callable[[], Any], context: Any) -> None:
-    """Makes a value whose lock is held; where that fails the last one stands, and who needs the newest will hear why."""
+    """Makes a value whose lock is held; where that fails, who asks next hears why."""
     add_script_run_ctx(threading.current_thread(), context)
     try:
         _make(item, version, make)
-    except Exception:
-        item.made = time.monotonic()
+    except Exception as error:
+        item.failure = error
     finally:
         item.lock.release()
 
