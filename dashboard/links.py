@@ -35,6 +35,8 @@ class Link:
     """Parameter -> values, of controls that have not been drawn yet."""
     notes: dict[str, str] = field(default_factory=dict)
     """Parameter -> what of it is not here."""
+    back: set[str] = field(default_factory=set)
+    """Controls whose picks were brought back on this page; they are drawn without a default."""
 
 
 def arrive(page: str) -> None:
@@ -43,7 +45,32 @@ def arrive(page: str) -> None:
     if link is None:
         st.session_state["link"] = Link(page, {name: st.query_params.get_all(name) for name in st.query_params})
     elif link.page != page:
-        st.session_state["link"] = Link(page, {})
+        st.session_state["link"] = Link(page, {}, back=_bring_back())
+
+
+def keep(keys: Sequence[str]) -> None:
+    """Keeps the picks of controls that every page has, and how the address tells them."""
+    names = [name for key in keys for name in (key, key + PACKED)]
+    st.session_state["kept picks"] = ({key: st.session_state[key] for key in keys if key in st.session_state},
+                                      {name: st.query_params.get_all(name) for name in names if name in st.query_params})  # fmt: skip
+
+
+def _bring_back() -> set[str]:
+    """Sets controls to the picks that streamlit 1.67 lost: those of an address, where the page was changed before the browser had drawn
+    its controls, as on a slow line."""
+    kept, told = st.session_state.get("kept picks", ({}, {}))
+    lost = [key for key in kept if key not in st.session_state]
+    for key in lost:
+        st.session_state[key] = kept[key]
+    for name in told:
+        if lost and name not in st.query_params:
+            st.query_params[name] = told[name]
+    return set(lost)
+
+
+def unless_back(key: str, **default: Any) -> dict[str, Any]:
+    """The default of a control, which streamlit does not want beside picks that were brought back."""
+    return {} if key in st.session_state["link"].back else default
 
 
 def several(draw: Callable[..., Any], label: str, options: Sequence[Any], key: str, room: int, **more: Any) -> list[Any]:
@@ -60,7 +87,7 @@ def several(draw: Callable[..., Any], label: str, options: Sequence[Any], key: s
     picked = [pick for pick in st.session_state.get(key) or [] if pick in options]
     fits = picks.length(key, [str(pick) for pick in picked]) <= room or set(picked) == set(more.get("default", ()))
     packed = "" if fits else picks.pack([str(pick) for pick in picked], list(texts), room)
-    if packed or told:
+    if packed or told or key in st.session_state["link"].back:
         # Streamlit writes picks that a script sets into the address, and wants no default beside them.
         st.session_state[key] = picked
         more.pop("default", None)

@@ -23,6 +23,23 @@ from ptlib.runs.precision import AUTO, Tested, best
 ALL = "all"
 IMAGES = ("SVG", "PNG")
 LIMITS = {ALL: None, "100": 100, "25": 25}
+SHARED = (
+    "plm",
+    "seeds",
+    "results",
+    "sources",
+    "further",
+    "tasks",
+    "types",
+    "name",
+    "n",
+    "indicator",
+    "layers",
+    "insertion",
+    "dtype",
+    "image",
+)
+"""Controls of the selection, which every page has."""
 ROOM = {"sources": 820, "tasks": 220, "seeds": 130, "layers": 130, "further": 130}
 """Characters of the address: 200 sources and 50 tasks fit as hashes, and with everything else a link stays under 2 kB."""
 
@@ -50,7 +67,9 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
         raise RunError("the library has no PLM or no task", where="library", mend="Run: ./run.sh ptlib zoo build")
     ids = list(library.plms)
     with st.sidebar:
-        plm_id = st.selectbox("PLM", ids, index=ids.index(library.default_plm()), key="plm", bind="query-params")
+        plm_id = st.selectbox(
+            "PLM", ids, **links.unless_back("plm", index=ids.index(library.default_plm())), key="plm", bind="query-params"
+        )
         plm = library.plms[plm_id]
         have = sorted({entry.seed for entry in library.given(plm_id) if entry.seed is not None})
         seeds = links.several(
@@ -90,9 +109,10 @@ def sidebar(library: Library, tests: Callable[[PlmInfo], list[Tested]]) -> View:
                            help="How a prompt meets the input. Another way than it was trained with is measured apart.")  # fmt: skip
         dtype = _precision(plm, tests(plm), published)
         st.segmented_control(
-            "Figures save as", IMAGES, default=IMAGES[0], key="image", bind="query-params", required=True,
+            "Figures save as", IMAGES, **links.unless_back("image", default=IMAGES[0]), key="image", bind="query-params", required=True,
             help="The camera in a figure's toolbar: 6.75 inches wide, SVG as vectors, PNG at 300 dots an inch.",
         )  # fmt: skip
+    links.keep(SHARED)
     chosen = sorted(seeds or have)
     tasks, sources = narrowed
     picked = select(library, plm_id, tasks=tasks, sources=sources, seeds=chosen, limit=LIMITS[limit],
@@ -144,5 +164,5 @@ def _published(library: Library, plm: PlmInfo) -> bool:
         links.answered("results", "this PLM has published ones alone")
         return True
     first = "measured" if library.tasks_for(plm.id) else "published"
-    return st.segmented_control("Results", ["measured", "published"], default=first, key="results", bind="query-params", required=True,
+    return st.segmented_control("Results", ["measured", "published"], **links.unless_back("results", default=first), key="results", bind="query-params", required=True,
                                 help="Measured here, or as they came with an import. The two are never mixed.") == "published"  # fmt: skip

@@ -5,12 +5,14 @@
   window.ptlibSteady = true;
   const pictures = new WeakMap();
   const placeOf = node => node.closest?.('[class*="st-key-steady-"]');
-  // Plotly puts its parts in place before it gives them their size.
-  const drawn = place => place.querySelector('.js-plotly-plot:not(.steady-cover) .main-svg')?.getBoundingClientRect().height > 50;
+  // Streamlit hides the old figure before it takes it away.
+  const plotIn = place => [...place.querySelectorAll('.js-plotly-plot:not(.steady-cover)')].find(plot => !plot.closest('[data-retained]'));
+  // By attribute: to measure would have the page laid out with every change. Plotly draws the rest before anything is painted.
+  const drawn = place => plotIn(place)?.querySelector('.main-svg')?.getAttribute('height') > 50;
 
   // A copy, since plotly empties its node before it goes. Taken when the figure has come to rest.
   const keep = place => {
-    const plot = place.querySelector('.js-plotly-plot:not(.steady-cover)');
+    const plot = plotIn(place);
     if (!plot?.querySelector('.main-svg') || plot.querySelector('canvas')) return;
     const copy = plot.cloneNode(true);
     copy.classList.add('steady-cover');
@@ -25,24 +27,25 @@
     place.style.position = 'relative';
     place.style.minHeight = `${picture.height}px`;
     place.append(picture.copy);
-    const until = performance.now() + 15000;
-    let frames = 0;
-    const look = () => {
-      frames = drawn(place) ? frames + 1 : 0;
-      if (frames < 4 && performance.now() < until) return requestAnimationFrame(look);
-      picture.copy.remove();
-      place.style.minHeight = '';
-    };
-    requestAnimationFrame(look);
+    pictures.set(place, { ...picture, until: setTimeout(uncover, 15000, place) });
+  };
+
+  const uncover = place => {
+    clearTimeout(pictures.get(place)?.until);
+    place.querySelector('.steady-cover')?.remove();
+    place.style.minHeight = '';
   };
 
   const waiting = new Map();
   new MutationObserver(changes => {
-    for (const change of changes) {
-      const place = placeOf(change.target);
+    // What changes inside a picture, as under the pointer, is not looked at.
+    const places = new Set(changes.filter(change => !(change.target instanceof SVGElement)).map(change => placeOf(change.target)));
+    for (const place of places) {
       if (!place?.isConnected) continue;
-      if (!drawn(place)) cover(place);
+      // Looked at again before the next picture is painted: most figures are drawn by then.
+      if (!drawn(place)) requestAnimationFrame(() => drawn(place) || cover(place));
       else {
+        uncover(place);
         clearTimeout(waiting.get(place));
         waiting.set(place, setTimeout(() => { waiting.delete(place); keep(place); }, 150));
       }

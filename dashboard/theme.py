@@ -157,8 +157,9 @@ def head_room(fig: go.Figure, bar: str = "", strip: int = 0) -> go.Figure:
 
 def _axis_room(fig: go.Figure) -> dict[str, int]:
     """Margins as wide as plotly will make them for a title and plain numbers: where it has to widen them it draws everything twice."""
-    sides = {"l": (fig.layout.yaxis, 48), "b": (fig.layout.xaxis, 43)}
-    return {side: room for side, (axis, room) in sides.items() if axis.title.text and not axis.ticktext and fig.layout.margin[side] is None}
+    sides = {"l": (fig.layout.yaxis, 56), "b": (fig.layout.xaxis, 45)}
+    return {side: room if axis.showticklabels is not False else 26 for side, (axis, room) in sides.items()
+            if axis.title.text and not axis.ticktext and fig.layout.margin[side] is None}  # fmt: skip
 
 
 def note(fig: go.Figure, text: str, mode: Mode, below: int = 34) -> go.Figure:

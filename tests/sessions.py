@@ -98,6 +98,7 @@ class Session(threading.Thread):
         self.largest = max(self.largest, len(data))
         message = ForwardMsg()
         message.ParseFromString(data)
+        self.heard(message)
         kind = message.WhichOneof("type")
         if kind == "navigation":
             self._hashes = {one.url_pathname: one.page_script_hash for one in message.navigation.app_pages}
@@ -119,6 +120,9 @@ class Session(threading.Thread):
         elif kind == "script_finished":
             return message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
         return False
+
+    def heard(self, message: ForwardMsg) -> None:
+        """For those who want to know more of what the server says."""
 
     def _look(self, seconds: float) -> None:
         """Stays on the page; its fragments run as often as they ask for."""

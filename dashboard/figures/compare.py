@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from dashboard.figures.highlight import bands
 from dashboard.figures.matrix import DIVERGING, WRITE_NUMBERS, Axis, frames, signed_bar, type_strips
+from dashboard.figures.strokes import strokes
 from dashboard.figures.wide import HEIGHT, boxable, is_wide, unique
 from dashboard.theme import (
     CHOSEN,
@@ -194,9 +195,9 @@ def by_target(table: pd.DataFrame, sides: tuple[str, str], mode: Mode) -> go.Fig
     finite = table[["ci_low", "ci_high", "value"]].to_numpy(dtype=float)
     most = max(0.05, float(np.abs(finite[np.isfinite(finite)]).max(initial=0.0)) * 1.08)
     fig.add_vline(x=0, line={"color": faint(mode), "width": 1})
-    for place, row in enumerate(table.itertuples()):
-        fig.add_scatter(x=np.clip([row.ci_low, row.ci_high], -most, most), y=[place, place], mode="lines", hoverinfo="skip", showlegend=False,
-                        line={"color": colour(row.target_type), "width": 3})  # fmt: skip
+    for kind in type_order(table.target_type):
+        strokes(fig, [(np.clip([row.ci_low, row.ci_high], -most, most), (place, place)) for place, row in enumerate(table.itertuples())
+                      if row.target_type == kind], line={"color": colour(kind), "width": 3})  # fmt: skip
     clear = table.p_holm <= ALPHA
     fig.add_scatter(
         x=table.value, y=list(range(len(table))), mode="markers", showlegend=False,

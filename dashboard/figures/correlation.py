@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard.figures.highlight import ring
+from dashboard.figures.strokes import strokes
 from dashboard.theme import (
     Mode,
     accent,
@@ -124,8 +125,9 @@ def forest(table: pd.DataFrame, mode: Mode, highlight: str | None = None) -> go.
     fig = figure(mode, height=88 + 42 * len(table))
     tints = [accent(mode) if name == highlight else faint(mode) for name in table.label]
     fig.add_vline(x=0, line={"color": faint(mode), "width": 1})
-    for place, (row, tint) in enumerate(zip(table.itertuples(), tints, strict=True)):
-        fig.add_scatter(x=[row.ci_low, row.ci_high], y=[place, place], mode="lines", line={"color": tint, "width": 3}, hoverinfo="skip")
+    for tint in dict.fromkeys(tints):
+        strokes(fig, [((row.ci_low, row.ci_high), (place, place)) for place, row in enumerate(table.itertuples()) if tints[place] == tint],
+                line={"color": tint, "width": 3})  # fmt: skip
     fig.add_scatter(
         x=table.value, y=list(range(len(table))), mode="markers+text", text=[_signed(value) for value in table.value],
         textposition="top center", textfont={"size": 12},

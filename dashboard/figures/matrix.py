@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.figures.highlight import bands
+from dashboard.figures.strokes import strokes
 from dashboard.theme import (
     CHOSEN,
     Mode,
@@ -175,31 +176,9 @@ def transfer_matrix(
     fig = figure(mode, height=125 + 28 * rows)
     text = np.array([[f"{v:.2f}".removeprefix("0") if np.isfinite(v) else "" for v in row] for row in values])
     cells(fig, values, text if columns <= WRITE_NUMBERS else None, (bottom, top), mode, hoverinfo="skip", colorbar=colour_bar())
-    y, x = np.divmod(np.arange(rows * columns), columns)
-    there = np.isfinite(values.ravel())
-    fig.add_scatter(
-        x=x[~there], y=y[~there], mode="markers", hoverinfo="skip", showlegend=False,
-        marker={"symbol": "x-thin", "size": 8, "line": {"color": faint(mode), "width": 1}},
-    )  # fmt: skip
-    notes = [
-        f"<b>{safe(sources.names[r])}</b> on <b>{safe(targets.names[c])}</b><br>"
-        + (
-            f"{what} {v:.3f}<br>{f'{spread} {lo:.3f} to {hi:.3f}, n = {k:.0f}' if np.isfinite(k) else spread}{'<br>stopped early: an estimate' if dot else ''}{hint}"
-            if np.isfinite(v)
-            else "not computed yet"
-        )
-        for r, c, v, lo, hi, k, dot in zip(y, x, values.ravel(), low.ravel(), high.ravel(), count.ravel(), dotted.ravel(), strict=True)
-    ]
-    if dotted.any():
-        # In the cell's corner, rimmed so that it is seen on every colour.
-        fig.add_scatter(x=x[dotted.ravel()] + 0.38, y=y[dotted.ravel()] - 0.3, mode="markers", hoverinfo="skip", showlegend=False,
-                        marker={"symbol": "circle", "size": 5, "color": "#FFFFFF", "line": {"color": "#111111", "width": 1}})  # fmt: skip
-    # Small markers and no limit of distance: a click anywhere in a cell of any size finds the nearest, which is its own.
-    fig.add_scatter(
-        x=x, y=y, mode="markers", hovertext=notes, hoverinfo="text", name="cells",
-        marker={"symbol": "square", "size": 6, "opacity": 0, "color": ink(mode), "maxdisplayed": 1}, showlegend=False,
-        selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
-    )  # fmt: skip
+    _pointed_at(fig, values, sources, targets, {"low": low, "high": high, "count": count}, dotted, mode,
+                f"{what} %{{customdata[2]:.3f}}<br>{spread}%{{customdata[3]}}{hint}")  # fmt: skip
+    there = np.isfinite(values)
     type_strips(fig, sources, targets, mode, gaps=gaps)
     marked = bands(*found, values.shape) + frames(own, [("#FFFFFF", 3.5), ("#111111", 1.5)])
     if selected is not None:
@@ -223,6 +202,36 @@ def transfer_matrix(
     head_room(fig, what)
     words = _transfer_words(values, sources, targets, own, what)
     return describe(fig, words + (f" {int(dotted.sum())} cells were stopped early." if dotted.any() else ""))
+
+
+def _pointed_at(
+    fig: go.Figure, values: np.ndarray, sources: Axis, targets: Axis, ends: dict[str, np.ndarray], dotted: np.ndarray, mode: Mode, says: str,
+) -> None:  # fmt: skip
+    """Marks that stand for the cells where the mouse is concerned: crosses on missing ones, invisible ones on the others, and dots."""
+    rows, columns = np.divmod(np.arange(values.size), values.shape[1])
+    names = np.array(
+        [[safe(sources.names[row]), safe(targets.names[column])] for row, column in zip(rows, columns, strict=True)], dtype=object
+    )
+    there, dots = np.isfinite(values.ravel()), dotted.ravel()
+    title = "<b>%{customdata[0]}</b> on <b>%{customdata[1]}</b><br>"
+    fig.add_scatter(
+        x=columns[~there], y=rows[~there], mode="markers", name="missing cells", showlegend=False, customdata=names[~there],
+        hovertemplate=f"{title}not computed yet<extra></extra>", unselected={"marker": {"opacity": 1}},
+        marker={"symbol": "x-thin", "size": 8, "line": {"color": faint(mode), "width": 1}},
+    )  # fmt: skip
+    if dots.any():
+        # In the cell's corner, rimmed so that it is seen on every colour.
+        fig.add_scatter(x=columns[dots] + 0.38, y=rows[dots] - 0.3, mode="markers", hoverinfo="skip", showlegend=False,
+                        marker={"symbol": "circle", "size": 5, "color": "#FFFFFF", "line": {"color": "#111111", "width": 1}})  # fmt: skip
+    more = [(f" {low:.3f} to {high:.3f}, n = {n:.0f}" if np.isfinite(n) else "") + ("<br>stopped early: an estimate" if early else "")
+            for low, high, n, early in zip(*(ends[side].ravel() for side in ("low", "high", "count")), dots, strict=True)]  # fmt: skip
+    told = np.column_stack([names, values.ravel().round(5).astype(object), np.array(more, dtype=object)])
+    # Small markers and no limit of distance: a click anywhere in a cell of any size finds the nearest, which is its own.
+    fig.add_scatter(
+        x=columns[there], y=rows[there], mode="markers", name="cells", showlegend=False, customdata=told[there],
+        hovertemplate=f"{title}{says}<extra></extra>", selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
+        marker={"symbol": "square", "size": 6, "opacity": 0, "color": ink(mode), "maxdisplayed": 1},
+    )  # fmt: skip
 
 
 def _transfer_words(values: np.ndarray, sources: Axis, targets: Axis, own: Sequence[tuple[int, int]], what: str) -> str:
@@ -265,8 +274,7 @@ def square_matrix(values: np.ndarray, names: Sequence[str], types: Sequence[str]
         hovertemplate="%{customdata}<br>" + title + " %{z:.3f}<extra></extra>",
         customdata=np.array([[f"{a} and {b}" for b in labels] for a in labels]),
     )  # fmt: skip
-    for xs, ys in tree:
-        fig.add_scatter(x=xs, y=ys, mode="lines", yaxis="y2", hoverinfo="skip", showlegend=False, line={"color": faint(mode), "width": 1.2})
+    strokes(fig, tree, yaxis="y2", line={"color": faint(mode), "width": 1.2})
     strip = {"type": "rect", "line": {"width": 0}}
     for first, last, kind in _groups(kinds):
         ends = {"fillcolor": colour(kind), **strip}

@@ -55,8 +55,9 @@ def space(
     fig = figure(mode, height=560 if deep else 500)
     if again is not None:
         _again(fig, points, again, movers, deep, mode)
+    members = points.groupby(by, sort=False).indices
     for group, (tint, shape) in looks.items():
-        part = points[points[by] == group]
+        part = points.iloc[members[group]]
         marker = {
             "size": SIZES_3D.get(shape, 6) if deep else 11,
             "opacity": 0.9,
@@ -65,7 +66,7 @@ def space(
         }
         if not deep:
             marker["line"] = {"color": paper(mode), "width": 1}
-        _points(fig, part, deep, mode="markers", name=label(group), marker=marker, customdata=part[["name"]].to_numpy(),
+        _points(fig, part, deep, mode="markers", name=label(group), marker=marker,
                 hovertext=[safe(name) for name in part.name], hovertemplate="%{hovertext}<extra></extra>")  # fmt: skip
     _rings(fig, points, chosen, near, deep, mode)
     if deep:

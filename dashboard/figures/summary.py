@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard.figures.strokes import strokes
 from dashboard.theme import Mode, colour, describe, faint, figure, head_room, ink, key, label, paper, safe, symbol
 
 
@@ -25,10 +26,8 @@ def baselines(table: pd.DataFrame, mode: Mode, metric: str = "accuracy") -> go.F
     columns = [name for name in looks if name in table]
     names = [safe(name) for name in table.task]
     scores = table[columns].to_numpy(float)
-    for at, row in zip(place, scores, strict=True):
-        if np.isfinite(row).any():
-            fig.add_scatter(x=[np.nanmin(row), np.nanmax(row)], y=[at, at], mode="lines", line={"color": faint(mode), "width": 1},
-                            showlegend=False, hoverinfo="skip")  # fmt: skip
+    known = [(at, row) for at, row in zip(place, scores, strict=True) if np.isfinite(row).any()]
+    strokes(fig, [((np.nanmin(row), np.nanmax(row)), (at, at)) for at, row in known], line={"color": faint(mode), "width": 1})
     for column in columns:
         title, marker = looks[column]
         fig.add_scatter(x=table[column], y=place, mode="markers", marker=marker, name=title, showlegend=column != "own", customdata=names,
@@ -54,8 +53,8 @@ def type_effect(rows: pd.DataFrame, mode: Mode) -> go.Figure:
     fig.add_vline(x=1, line={"color": faint(mode), "dash": "dot", "width": 1.5})
     fig.add_annotation(x=1, y=1, yref="paper", yanchor="bottom", xanchor="right", xshift=6, text="own prompt", showarrow=False,
                        font={"size": 12, "color": faint(mode)})  # fmt: skip
-    for at, row in zip(place, rows.itertuples(), strict=True):
-        fig.add_scatter(x=[row.ci_low, row.ci_high], y=[at, at], mode="lines", line={"color": faint(mode), "width": 3}, hoverinfo="skip")
+    strokes(fig, [((row.ci_low, row.ci_high), (at, at)) for at, row in zip(place, rows.itertuples(), strict=True)],
+            line={"color": faint(mode), "width": 3})  # fmt: skip
     fig.add_scatter(
         x=rows.value, y=place, mode="markers+text", text=[f"{value:.2f}" for value in rows.value], textposition="top center",
         textfont={"size": 13}, marker={"size": 13, "color": ink(mode), "line": {"color": paper(mode), "width": 1.5}},

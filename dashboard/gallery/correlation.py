@@ -94,9 +94,12 @@ def _pairs(source: Source, view: View, study: Study, which: str) -> tuple[pd.Dat
     """All pairs, those that are drawn, and what is to be said of it."""
     similarity, limits = similarities_of(source, view)[view.indicator], limits_of(study, which)
     chosen = None if view.layers is None else tuple(view.layers)
-    mask = correlation.usable(study.transfer, similarity, **limits)
-    pairs = source.of_study(view, ("pairs", view.indicator, chosen, which), lambda study: pairs_of(study, similarity, mask))
-    return pairs, *drawn_of(pairs)
+
+    def made(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+        pairs = pairs_of(study, similarity, correlation.usable(study.transfer, similarity, **limits))
+        return pairs, *drawn_of(pairs)
+
+    return source.of_study(view, ("pairs", view.indicator, chosen, which), made)
 
 
 def table_of(source: Source, view: View, study: Study, which: str) -> pd.DataFrame | None:
@@ -143,13 +146,14 @@ def indicators(source: Source, view: View, settings: Settings) -> Drawn | None:
                  in_words(table[table.name == view.indicator].iloc[0], view, study), table.drop(columns=["name"]))  # fmt: skip
 
 
-MOST_PANELS = 15
-"""Panels that a page draws at once: of more, a browser takes seconds."""
+MOST_PANELS, PANELS_OF_PART = 15, 9
+"""Panels that a page draws at once, of more targets the panels of one part: of many, a browser takes seconds."""
 
 
 def parts(tasks: Sequence[str]) -> list[range]:
     """Numbers of the targets that make one part each; one part where all fit."""
-    return [range(at, min(at + MOST_PANELS, len(tasks))) for at in range(0, len(tasks), MOST_PANELS)]
+    size = len(tasks) if len(tasks) <= MOST_PANELS else PANELS_OF_PART
+    return [range(at, min(at + size, len(tasks))) for at in range(0, len(tasks), max(1, size))]
 
 
 def part_of(tasks: Sequence[str], part: int) -> range:

@@ -149,8 +149,11 @@ def space(source: Source, view: View, settings: Settings) -> Drawn:
     near = [names[one.row] for one in projection.nearest(rows, names.index(chosen), drawn.coordinates)] if chosen else []
     titles = figures.axis_titles(drawn.method, drawn.explained, drawn.coordinates.shape[1])
     trust = f", trustworthiness {drawn.trustworthiness:.2f} ({drawn.neighbours} neighbours)" if np.isfinite(drawn.trustworthiness) else ""
-    fig = figures.space(points, settings["by"], titles, drawn.parameters + trust, view.mode, chosen, near, None if again is None else again.drawings[1:],
-                        () if again is None else again.movers())  # fmt: skip
+    places = hashlib.sha256(drawn.coordinates.tobytes() + (b"" if again is None else again.drawings.tobytes())).hexdigest()
+    key = ("space figure", tuple(names), places, settings["by"], tuple(titles), drawn.parameters + trust, view.mode, chosen, tuple(near))
+    fig = source.of_library(key, lambda: figures.space(
+        points, settings["by"], titles, drawn.parameters + trust, view.mode, chosen, near, None if again is None else again.drawings[1:],
+        () if again is None else again.movers()))  # fmt: skip
     return Drawn(
         fig, caption_of(view, settings) + (f" Drawn by {why}." if why else "")
         + ("" if again is None else " Grey lines lead from the points that move most to where they lie in other drawings."),

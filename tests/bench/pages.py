@@ -37,12 +37,15 @@ QUIET = 350
 """Milliseconds without a change after which a page counts as drawn."""
 WATCH = """
 window.changed = performance.now();
-const watch = () => new MutationObserver(() => { window.changed = performance.now(); })
+// What a table's canvas holds for screen readers is not drawn.
+const seen = change => !change.target.closest?.('canvas');
+const watch = () => new MutationObserver(changes => { if (changes.some(seen)) window.changed = performance.now(); })
   .observe(document.documentElement, {subtree: true, childList: true, attributes: true, characterData: true});
 document.documentElement ? watch() : document.addEventListener('readystatechange', watch, {once: true});
 """
 DRAWN = f"""() => performance.now() - window.changed > {QUIET} && document.querySelector('h1')
   && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning' && !document.body.innerText.includes('Computing ')
+  && !document.querySelector('[data-testid=stSkeleton]')
   && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(node => node.querySelector('.main-svg'))"""
 CONTROLS: tuple[tuple[str, str, Callable[[Any], None]], ...] = (
     ("Transfer", "relative instead of scores", lambda page: page.get_by_text("relative performance", exact=True).first.click()),

@@ -228,11 +228,15 @@ WATCH = """() => {
     window.mounts.add(place.querySelector('.js-plotly-plot:not(.steady-cover)'));
     window.counts.add([...place.querySelectorAll('text')].filter(one => /^[.]\\d\\d$/.test(one.textContent)).length);
     window.titles.add(document.title);
-    requestAnimationFrame(look);
   };
-  look();
+  // Sizes are told when all else of a frame is done and before it is painted.
+  const probe = document.body.appendChild(document.createElement('div'));
+  probe.style.cssText = 'position:fixed;height:1px;width:1px';
+  const tick = number => { probe.style.width = `${1 + number % 2}px`; requestAnimationFrame(() => tick(number + 1)); };
+  new ResizeObserver(look).observe(probe);
+  tick(0);
 }"""
-"""In every frame of the browser: whether a drawn matrix is at its place and as high as before, and how many scores stand in it."""
+"""In every picture that the browser paints: whether a drawn matrix is at its place and as high as before, and how many scores stand in it."""
 
 
 def test_a_matrix_fills_in_without_flicker_and_every_tab_follows_the_run(server, browser):

@@ -76,17 +76,19 @@ def test_axes_have_titles(name):
 
 
 def test_every_cell_can_be_clicked():
-    cells = next(trace for trace in transfer().data if trace.name == "cells")
-    assert sorted(zip(cells.y, cells.x, strict=True)) == [(row, column) for row in range(3) for column in range(3)]
+    there, missing = (next(trace for trace in transfer().data if trace.name == name) for name in ("cells", "missing cells"))
+    places = [*zip(there.y, there.x, strict=True), *zip(missing.y, missing.x, strict=True)]
+    assert sorted(places) == [(row, column) for row in range(3) for column in range(3)]
 
 
 def test_missing_cells_are_crossed_and_said():
     fig = transfer()
     crosses = [trace for trace in fig.data if trace.type == "scatter" and trace.marker.symbol == "x-thin"]
     assert (list(crosses[0].x), list(crosses[0].y)) == ([2], [0])
+    assert "not computed yet" in crosses[0].hovertemplate
     cells = next(trace for trace in fig.data if trace.name == "cells")
-    assert "not computed yet" in cells.hovertext[2]
-    assert "0.900" in cells.hovertext[0]
+    assert list(cells.customdata[0]) == ["films", "films", 0.9, " 0.880 to 0.920, n = 400"]
+    assert list(cells.customdata[1][:2]) == ["films", "&lt;b&gt;pairs&lt;/b&gt;"]
 
 
 def test_names_are_never_markup():

@@ -112,6 +112,6 @@ def test_cells_stopped_early_carry_a_dot_and_say_so():
     plain, dotted = drawn(), drawn(early=early)
     dots = [trace for trace in dotted.data if trace.type == "scatter" and trace.marker.symbol == "circle" and trace.x[0] is not None]
     assert [(round(float(trace.x[0])), round(float(trace.y[0]))) for trace in dots] == [(1, 0)]
-    notes = next(trace.hovertext for trace in dotted.data if trace.name == "cells")
-    assert [row for row, note in enumerate(notes) if "stopped early" in note] == [1]
-    assert not any("stopped early" in note for note in next(trace.hovertext for trace in plain.data if trace.name == "cells"))
+    told, untold = (next(trace.customdata[:, 3] for trace in fig.data if trace.name == "cells") for fig in (dotted, plain))
+    assert [place for place, note in enumerate(told) if "stopped early" in note] == [1]
+    assert not any("stopped early" in note for note in untold)
