@@ -105,7 +105,7 @@ def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None 
 def _show(leaving: Leaving, key: str, caption: str, options: dict) -> object:
     fig = leaving.drawn.figure
     with steady.place(key):
-        event = st.plotly_chart(once.Once(fig), theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
+        event = st.plotly_chart(once.Once(fig, clicks="on_select" in options), theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
                                 config=export.toolbar(key, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
     st.caption(caption)
     export_panel.control(leaving, key)

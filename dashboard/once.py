@@ -23,13 +23,19 @@ DIGITS = 7
 
 
 class Once(go.Figure):
-    """A figure whose description is what the browser is sent; ``layout.meta`` and ``layout.template`` are not in it."""
+    """A figure whose description is what the browser is sent; ``layout.meta`` and ``layout.template`` are not in it.
 
-    def __init__(self, fig: go.Figure) -> None:
+    Args:
+        clicks: whether the page hears of clicks on points; streamlit then sets what the mouse does, unless the figure says it.
+    """
+
+    def __init__(self, fig: go.Figure, *, clicks: bool = False) -> None:
         super().__init__()
         sent = _written_out(fig.to_dict())
         layout = _without_template(sent["layout"], sent["data"])
         layout.pop("meta", None)
+        if clicks:
+            layout = {"dragmode": "pan", "hovermode": "closest", **layout}
         layout["datarevision"] = zlib.crc32(json.dumps(sent["data"], cls=PlotlyJSONEncoder).encode())
         self._sent = {"data": sent["data"], "layout": layout}
 

@@ -37,8 +37,8 @@ QUIET = 350
 """Milliseconds without a change after which a page counts as drawn."""
 WATCH = """
 window.changed = performance.now();
-// What a table's canvas holds for screen readers is not drawn.
-const seen = change => !change.target.closest?.('canvas');
+// What a table's canvas holds for screen readers, and a toolbar that shows on hover, are not seen.
+const seen = change => !change.target.closest?.('canvas, .modebar-container, .draglayer');
 const watch = () => new MutationObserver(changes => { if (changes.some(seen)) window.changed = performance.now(); })
   .observe(document.documentElement, {subtree: true, childList: true, attributes: true, characterData: true});
 document.documentElement ? watch() : document.addEventListener('readystatechange', watch, {once: true});

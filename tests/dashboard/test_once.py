@@ -64,3 +64,13 @@ def test_the_figure_itself_is_left_as_it_is():
     before = fig.to_json()
     Once(fig)
     assert fig.to_json() == before
+
+
+def test_the_mouse_does_what_streamlit_has_it_do_unless_the_figure_says_otherwise():
+    fig = go.Figure(go.Scatter(x=[1], y=[2]))
+    assert Once(fig).to_dict()["layout"].get("dragmode") is None
+    assert (Once(fig, clicks=True).to_dict()["layout"]["dragmode"], Once(fig, clicks=True).to_dict()["layout"]["hovermode"]) == (
+        "pan",
+        "closest",
+    )
+    assert Once(fig.update_layout(dragmode="select"), clicks=True).to_dict()["layout"]["dragmode"] == "select"
