@@ -3,6 +3,7 @@
 (() => {
   if (window.ptlibSteady) return;
   window.ptlibSteady = true;
+  const SPARE = 30;
   const pictures = new WeakMap();
   const placeOf = node => node.closest?.('[class*="st-key-steady-"]');
   // Streamlit hides the old figure before it takes it away.
@@ -18,14 +19,16 @@
     copy.classList.add('steady-cover');
     copy.setAttribute('aria-hidden', 'true');
     copy.style.cssText = 'position:absolute;inset:0;z-index:1;pointer-events:none;overflow:hidden';
-    pictures.set(place, { copy, height: place.getBoundingClientRect().height });
+    pictures.set(place, { copy });
+    // What has become a little lower, as when its key has lost an entry, keeps its place: nothing below it moves.
+    const [height, own] = [place, plot].map(node => node.getBoundingClientRect().height);
+    place.style.minHeight = `${height - own > SPARE ? own : height}px`;
   };
 
   const cover = place => {
     const picture = pictures.get(place);
     if (!picture || place.querySelector('.steady-cover')) return;
     place.style.position = 'relative';
-    place.style.minHeight = `${picture.height}px`;
     place.append(picture.copy);
     pictures.set(place, { ...picture, until: setTimeout(uncover, 15000, place) });
   };
@@ -33,7 +36,6 @@
   const uncover = place => {
     clearTimeout(pictures.get(place)?.until);
     place.querySelector('.steady-cover')?.remove();
-    place.style.minHeight = '';
   };
 
   const waiting = new Map();

@@ -52,7 +52,7 @@ def type_effect(source: Source, view: View, settings: Settings) -> Drawn:
     """Relative performance of prompts of the target's type, of other types and of random ones."""
     study = evaluated(source, view)
     effect = source.of_study(view, "type effect", lambda study: relative.type_effect(study.transfer, study.types))
-    diagonal = np.nanmean(np.diagonal(study.transfer, axis1=1, axis2=2), axis=0)
+    diagonal = _over_seeds(np.diagonal(study.transfer, axis1=1, axis2=2))
     drawn = relative.mean_over((study.random / diagonal)[None], np.ones(study.random.shape, dtype=bool))
     rows = pd.DataFrame([{"label": label, **mean._asdict()} for label, mean in
                          (("same type", effect.same), ("other types", effect.other), ("random prompts", drawn))])  # fmt: skip
