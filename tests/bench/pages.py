@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import plotly
 import psutil
+from plotly.io import to_json
 
+from dashboard.figures import correlation, matrix, projection
+from dashboard.once import Once
 from tests.bench.results import keep, spread
 from tests.large import make
 from tests.sessions import server
@@ -164,6 +169,54 @@ def _asked(what: str, found: dict[str, tuple[list, list]]) -> list[list[str]]:
     return rows
 
 
+HANDED = """async texts => {
+  const node = document.getElementById('figure'), one = JSON.parse(texts), other = JSON.parse(texts);
+  const begun = performance.now();
+  await Plotly.newPlot(node, one.data, one.layout);
+  await Plotly.react(node, other.data, other.layout);
+  await new Promise(painted => requestAnimationFrame(() => setTimeout(painted)));
+  const took = performance.now() - begun;
+  Plotly.purge(node);
+  return took;
+}"""
+
+
+def handed_over(browser: Any, rounds: int) -> list[list[str]]:
+    """Milliseconds that plotly takes for a figure and its copy, as streamlit hands them over: as the figure is, and as pages send it."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_content("<div id=figure style='width:900px'></div>")
+    page.add_script_tag(path=Path(plotly.__file__).parent / "package_data" / "plotly.min.js")
+    rows = []
+    for name, fig in large_figures().items():
+        forms = [to_json(form.to_dict(), validate=False) for form in (fig, Once(fig))]
+        # The first of each is for the browser to compile what it needs.
+        times = np.array([[page.evaluate(HANDED, form) for form in forms] for _ in range(rounds + 1)])[1:]
+        rows.append([name, *(spread(column, 0) for column in times.T), spread(times[:, 0] / times[:, 1]), f"{rounds}"])
+    page.close()
+    return rows
+
+
+def large_figures() -> dict[str, Any]:
+    """Figures of the size that 50 tasks with 40 prompts each make."""
+    rng, kinds = np.random.default_rng(0), ["sentiment", "nli", "ethics", "paraphrase", "question answering"]
+    types = {f"task-{number:02}": kinds[number % len(kinds)] for number in range(50)}
+    pairs = pd.DataFrame([{"seed": 0, "source": one, "target": two, "source_type": types[one], "target_type": types[two],
+                           "same_type": types[one] == types[two], "similarity": rng.random(), "transfer": rng.random()}
+                          for one in types for two in types if one != two])  # fmt: skip
+    points = pd.DataFrame([{"name": f"{task}-s{seed}", "source": task, "type": kind, "seed": str(seed), "plm": "p", "x": rng.normal(), "y": rng.normal()}
+                           for task, kind in types.items() for seed in range(40)])  # fmt: skip
+    axis, scores = matrix.Axis(list(types), list(types.values())), rng.random((50, 50))
+    shown = list(types)[:9]
+    return {
+        "scatter of 2,450 pairs": correlation.scatter(pairs, "ON", "score", "light"),
+        "9 panels of 49 pairs": correlation.panels(pairs[pairs.target.isin(shown)], pd.Series(0.5, index=shown), "ON", "score", "light"),
+        "2,000 prompts coloured by type": projection.space(points, "type", ["1", "2"], "", "light"),
+        "2,000 prompts coloured by task": projection.space(points, "source", ["1", "2"], "", "light"),
+        "matrix of 50 x 50": matrix.transfer_matrix(scores, axis, axis, low=scores, high=scores, count=np.full((50, 50), 64.0), own=[],
+                                                    relative=False, mode="light"),
+    }  # fmt: skip
+
+
 def run(_folder: Path, *, rounds: int, **_options: object) -> None:
     """Two tables."""
     from playwright.sync_api import sync_playwright
@@ -176,8 +229,11 @@ def run(_folder: Path, *, rounds: int, **_options: object) -> None:
             address = f"http://127.0.0.1:{port}/?plm=tiny-1"
             beside = warmed(browser, address)
             rows, asked = measured(browser, address, rounds)
+            handed = handed_over(browser, rounds)
             memory = [one.memory_info().rss / 2**20 for one in psutil.Process(process.pid).children(recursive=True)]
         browser.close()
+        keep("pages", "A figure and its copy, as streamlit hands them to plotly", "A figure and an equal one drawn in its place, to the painted picture; the two forms in turns.",
+             ["", "ms, as the figure is", "ms, as pages send it", "times as fast", "n"], handed)  # fmt: skip
         text = "2,000 prompts and 100,000 cells, a warm server, headless Chromium at 1440 x 900 on the same two cores."
         keep(
             "pages",
