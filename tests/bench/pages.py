@@ -42,8 +42,10 @@ QUIET = 350
 """Milliseconds without a change after which a page counts as drawn."""
 WATCH = """
 window.changed = performance.now();
-// What a table's canvas holds for screen readers, and a toolbar that shows on hover, are not seen.
-const seen = change => !change.target.closest?.('canvas, .modebar-container, .draglayer');
+// What a table's canvas holds for screen readers, a toolbar that shows on hover, and a figure's place that is told to stay as high as
+// it is (dashboard/steady.js, 150 ms after the figure has come to rest) are not seen.
+const seen = change => !change.target.closest?.('canvas, .modebar-container, .draglayer')
+  && !(change.type === 'attributes' && change.target.matches('[class*=st-key-steady-]'));
 const watch = () => new MutationObserver(changes => { if (changes.some(seen)) window.changed = performance.now(); })
   .observe(document.documentElement, {subtree: true, childList: true, attributes: true, characterData: true});
 document.documentElement ? watch() : document.addEventListener('readystatechange', watch, {once: true});
