@@ -89,7 +89,7 @@ def main() -> None:
         environment = {"PTLIB_CACHE": str(home / "cache"), "XDG_DATA_HOME": str(home / "data"), "OMP_NUM_THREADS": "1"}
         shots = dict(SHOTS)
         if options.published:
-            shots["published"] = "transfer?study=published"
+            shots["published"] = "transfer?plm=roberta-base"
         fill(environment, ((f"import thunlp {options.published.resolve()}",) if options.published else ()) + FILL)
         with server(home, environment) as (port, _):
             take(port, shots)

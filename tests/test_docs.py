@@ -95,3 +95,8 @@ def test_the_notebook_examples_run(tmp_path, monkeypatch):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT), "PTLIB_CACHE": str(tmp_path / "cache"), "HOME": str(tmp_path)})  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_no_two_pictures_of_the_guide_are_the_same():
+    pictures = [path.read_bytes() for path in sorted((ROOT / "docs" / "screenshots").glob("*.png"))]
+    assert len(set(pictures)) == len(pictures) > 10

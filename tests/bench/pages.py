@@ -171,8 +171,8 @@ def _asked(what: str, found: dict[str, tuple[list, list]]) -> list[list[str]]:
     return rows
 
 
-HANDED = """async texts => {
-  const node = document.getElementById('figure'), one = JSON.parse(texts), other = JSON.parse(texts);
+HANDED = """async text => {
+  const node = document.getElementById('figure'), one = JSON.parse(text), other = JSON.parse(text);
   const begun = performance.now();
   await Plotly.newPlot(node, one.data, one.layout);
   await Plotly.react(node, other.data, other.layout);
