@@ -9,8 +9,8 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,8 @@ from ptlib.store import Store
 
 log = logging.getLogger("ptlib.dashboard")
 LIBRARY_SECONDS = 30.0
+PATIENCE = 0.06
+"""Seconds that a page waits for a library that is read anew; the zoo takes a third of it."""
 OPEN_SECONDS = 0.5
 """How long the answer to what is running may be old."""
 LOOK_SECONDS, PAUSED_SECONDS = 1.0, 5.0
@@ -51,36 +53,47 @@ class Shelf:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="library")
+        self._reading: Future | None = None
         self._library: Library | None = None
         self._read = 0.0
+        self._another = False
         self.version = 0
 
     def library(self) -> Library:
-        """The library. Raises PtlibError when it cannot be read."""
-        if self._library is None or time.monotonic() - self._read > LIBRARY_SECONDS:
-            # Who finds another at it takes what was read last.
-            with self._lock if self._library is None else _free(self._lock) as mine:
-                if mine is not False and (self._library is None or time.monotonic() - self._read > LIBRARY_SECONDS):
-                    found = Library.open()
-                    if self._library is None or not _alike(found, self._library):
-                        self._library = found
-                        self.version += 1
-                    self._read = time.monotonic()
+        """The library. Raises PtlibError when it cannot be read.
+
+        One that is large is read anew beside the pages, which go on with what was read last.
+        """
+        while self._library is None or self._another:
+            self._reader().result()
+        if time.monotonic() - self._read > LIBRARY_SECONDS:
+            reading = self._reader()
+            wait([reading], PATIENCE)
+            if reading.done():
+                reading.result()
         return self._library
 
+    def _reader(self) -> Future:
+        with self._lock:
+            self._reading = self._reading or self._beside.submit(self._look)
+            return self._reading
+
+    def _look(self) -> None:
+        self._another = False
+        try:
+            found = Library.open()
+            if self._library is None or not _alike(found, self._library):
+                self._library = found
+                self.version += 1
+            self._read = time.monotonic()
+        finally:
+            with self._lock:
+                self._reading = None
+
     def look_again(self) -> None:
-        """The next one who asks reads it anew: something was put into it."""
-        self._read = -LIBRARY_SECONDS
-
-
-@contextmanager
-def _free(lock: threading.Lock) -> Iterator[bool]:
-    mine = lock.acquire(blocking=False)
-    try:
-        yield mine
-    finally:
-        if mine:
-            lock.release()
+        """The next one who asks reads it anew and waits for it: something was put into it."""
+        self._another = True
 
 
 def _alike(one: Library, other: Library) -> bool:

@@ -48,7 +48,8 @@ def _written_out(part: Any) -> Any:
     """A description with its short columns as lists of numbers, missing ones None."""
     if isinstance(part, dict):
         return _column(part) if "bdata" in part else {key: _written_out(value) for key, value in part.items()}
-    return [_written_out(one) for one in part] if isinstance(part, list) else part
+    # Lists of plain values, as names of points, are long and hold no columns.
+    return [_written_out(one) for one in part] if isinstance(part, list) and part and isinstance(part[0], dict | list) else part
 
 
 def _column(packed: dict[str, Any]) -> Any:

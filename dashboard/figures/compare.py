@@ -163,8 +163,8 @@ def against(cells: pd.DataFrame, sides: tuple[str, str], mode: Mode, selected: t
             if part.empty:
                 continue
             fig.add_scatter(
-                x=part.other.to_numpy(np.float32), y=part.one.to_numpy(np.float32), mode="markers", showlegend=False, unselected={"marker": {"opacity": 0.9}},
-                marker={"color": colour(kind), "symbol": symbol(kind) + ("" if filled else "-open"), "size": 8, "opacity": 0.9},
+                x=part.other.to_numpy(np.float32), y=part.one.to_numpy(np.float32), mode="markers", showlegend=False, unselected={"marker": {"opacity": 1}},
+                marker={"color": colour(kind), "symbol": symbol(kind) + ("" if filled else "-open"), "size": 8},
                 customdata=part[["source", "target"]].map(safe).to_numpy(),
                 hovertemplate="<b>%{customdata[0]}</b> on <b>%{customdata[1]}</b><br>" + f"{safe(sides[0])} %{{y:.3f}}<br>{safe(sides[1])} %{{x:.3f}}<extra></extra>",
             )  # fmt: skip

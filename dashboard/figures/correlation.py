@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from dashboard.figures.highlight import ring
 from dashboard.figures.strokes import strokes
+from dashboard.figures.tiles import FEWEST, tiles
 from dashboard.theme import (
     Mode,
     accent,
@@ -32,32 +33,32 @@ from dashboard.theme import (
 
 def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode, selected: tuple[str, str] | None = None) -> go.Figure:
     """Each pair of source and target a point, coloured by the type of the target; filled where source and target are of
-    one type, open where not.
+    one type, open where not. Of very many, those of other types are tiles, the stronger the more lie there.
 
     Args:
         pairs: columns source, target, target_type, same_type (bool), similarity, transfer, seed.
         selected: source and target of the pair that is open; a ring is drawn around its points.
     """
     fig = figure(mode, height=400)
+    says = f"<b>%{{customdata[0]}}</b> on <b>%{{customdata[1]}}</b>, seed %{{customdata[2]}}<br>{x_title} %{{x:.3f}}<br>{y_title} %{{y:.3f}}<extra></extra>"
+    shaded = crowded(pairs)
+    if shaded:
+        _crowd(fig, pairs[~pairs.same_type], says, mode)
     # Open markers first, so that the fewer filled ones lie above them.
-    for same in (False, True):
+    for same in (True,) if shaded else (False, True):
         for kind in type_order(pairs.target_type):
             part = pairs[(pairs.target_type == kind) & (pairs.same_type == same)]
             if part.empty:
                 continue
             fig.add_scatter(
-                x=part.similarity.to_numpy(np.float32), y=part.transfer.to_numpy(np.float32), mode="markers",
-                name=safe(kind), showlegend=False,
-                marker={"color": colour(kind), "symbol": symbol(kind) + ("" if same else "-open"), "size": 8, "opacity": 0.9,
-                        **({} if same else {"line": {"width": 1.5}})},
-                unselected={"marker": {"opacity": 0.9}},
-                customdata=part[["source", "target", "seed"]].map(safe).to_numpy(),
-                hovertemplate="<b>%{customdata[0]}</b> on <b>%{customdata[1]}</b>, seed %{customdata[2]}<br>" + x_title
-                + " %{x:.3f}<br>" + y_title + " %{y:.3f}<extra></extra>",
+                **_places(part), mode="markers", name=safe(kind), showlegend=False, hovertemplate=says,
+                marker={"color": colour(kind), "symbol": symbol(kind) + ("" if same else "-open"), "size": 8, **({} if same else {"line": {"width": 1.5}})},
+                unselected={"marker": {"opacity": 1}},
             )  # fmt: skip
-    type_key(fig, pairs.target_type)
+    if pairs.same_type.any() or not shaded:
+        type_key(fig, pairs.target_type)
     key(fig, [(name, {"color": faint(mode), "symbol": form}) for name, form, there in
-              (("same type", "circle", pairs.same_type.any()), ("other type", "circle-open", (~pairs.same_type).any())) if there])  # fmt: skip
+              (("same type", "circle", pairs.same_type.any()), ("other type", "circle-open", not shaded and (~pairs.same_type).any())) if there])  # fmt: skip
     ring(fig, pairs, selected)
     fig.update_xaxes(title=x_title)
     fig.update_yaxes(title=y_title)
@@ -66,6 +67,27 @@ def scatter(pairs: pd.DataFrame, x_title: str, y_title: str, mode: Mode, selecte
     return describe(fig, f"{len(pairs)} pairs of source and target; {x_title} from {pairs.similarity.min():.2f} to "
                          f"{pairs.similarity.max():.2f}, {y_title} from {pairs.transfer.min():.2f} to {pairs.transfer.max():.2f}; "
                          f"{int(pairs.same_type.sum())} pairs are of one type.")  # fmt: skip
+
+
+def crowded(pairs: pd.DataFrame) -> bool:
+    """Whether :func:`scatter` draws pairs of other types as tiles, since a point each would hide the rest."""
+    return int((~pairs.same_type).sum()) > FEWEST
+
+
+def _crowd(fig: go.Figure, pairs: pd.DataFrame, says: str, mode: Mode) -> None:
+    """Tiles, and an unseen point a pair for hover and clicks."""
+    place = _places(pairs)
+    tiles(fig, place["x"], place["y"], mode, "other type")
+    fig.add_scatter(
+        **place, mode="markers", showlegend=False, hovertemplate=says, marker={"size": 8, "opacity": 0, "color": faint(mode), "maxdisplayed": 1},
+        selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
+    )  # fmt: skip
+
+
+def _places(pairs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Where pairs lie and what they are called."""
+    return {"x": pairs.similarity.to_numpy(np.float32), "y": pairs.transfer.to_numpy(np.float32),
+            "customdata": pairs[["source", "target", "seed"]].map(safe).to_numpy()}  # fmt: skip
 
 
 def panels(
@@ -90,9 +112,8 @@ def panels(
     for place, name in enumerate(targets):
         part = pairs[pairs.target == name]
         fig.add_scatter(
-            x=part.similarity.to_numpy(np.float32), y=part.transfer.to_numpy(np.float32), mode="markers", showlegend=False,
+            **_places(part), mode="markers", showlegend=False, unselected={"marker": {"opacity": 1}},
             marker={"color": [colour(kind) for kind in part.source_type], "symbol": [symbol(kind) for kind in part.source_type], "size": 7},
-            customdata=part[["source", "target", "seed"]].map(safe).to_numpy(), unselected={"marker": {"opacity": 1}},
             hovertemplate="from <b>%{customdata[0]}</b>, seed %{customdata[2]}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
             row=place // columns + 1, col=place % columns + 1,
         )  # fmt: skip
@@ -113,7 +134,7 @@ def panels(
 
 
 def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "undefined"
+    return f"{value:z.2f}".replace("-", "−") if np.isfinite(value) else "undefined"
 
 
 def forest(table: pd.DataFrame, mode: Mode, highlight: str | None = None) -> go.Figure:
@@ -141,7 +162,7 @@ def forest(table: pd.DataFrame, mode: Mode, highlight: str | None = None) -> go.
     fig.update_xaxes(title="mean per-target Spearman correlation", range=[min(ends) - 0.02, max(ends) + 0.02])
     fig.update_yaxes(tickvals=list(range(len(table))), ticktext=[label(name) for name in table.label], showgrid=False,
                      range=[len(table) - 0.5, -0.7])  # fmt: skip
-    words = "; ".join(f"{row.label} {row.value:.2f} ({row.ci_low:.2f} to {row.ci_high:.2f})" for row in table.itertuples())
+    words = "; ".join(f"{row.label} {row.value:z.2f} ({row.ci_low:z.2f} to {row.ci_high:z.2f})" for row in table.itertuples())
     return describe(fig, f"Mean per-target Spearman correlation with transfer and 95 % interval: {words}.")
 
 

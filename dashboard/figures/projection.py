@@ -60,7 +60,6 @@ def space(
         part = points.iloc[members[group]]
         marker = {
             "size": SIZES_3D.get(shape, 6) if deep else 11,
-            "opacity": 0.9,
             "color": tint,
             "symbol": SYMBOLS_3D[shape] if deep else shape,
         }
@@ -107,7 +106,7 @@ def _points(fig: go.Figure, part: pd.DataFrame, deep: bool, **options: object) -
     if deep:
         fig.add_scatter3d(**place, **options)
     else:
-        fig.add_scatter(**place, **options, unselected={"marker": {"opacity": 0.9}})
+        fig.add_scatter(**place, **options, unselected={"marker": {"opacity": 1}})
 
 
 def _again(fig: go.Figure, points: pd.DataFrame, again: np.ndarray, movers: Sequence[int], deep: bool, mode: Mode) -> None:

@@ -84,10 +84,11 @@ def in_words(row: pd.Series, view: View, study: Study) -> str:
         if abs(row.value) < 0.6
         else "a strong"
     )
-    undefined = f" {row.undefined} targets are left out, since one side is constant there." if row.undefined else ""
-    return (f"Per target, {INDICATORS[row['name']].label} has {strength} rank correlation with transfer: mean Spearman {row.value:.2f} "
-            f"(95 % interval {row.ci_low:.2f} to {row.ci_high:.2f}, permutation {p_value(row.p)}, {row.n} targets × "
-            f"{count(len(study.seeds), 'seed')}, {view.n}). Over all pairs at once {row.pooled:.2f} ({row.pooled_low:.2f} to {row.pooled_high:.2f}, {p_value(row.pooled_p)}).{undefined}")  # fmt: skip
+    left_out = f"{count(row.undefined, 'target')} {'is' if row.undefined == 1 else 'are'}"
+    undefined = f" {left_out} left out, since one side is constant there." if row.undefined else ""
+    return (f"Per target, {INDICATORS[row['name']].label} has {strength} rank correlation with transfer: mean Spearman {row.value:z.2f} "
+            f"(95 % interval {row.ci_low:z.2f} to {row.ci_high:z.2f}, permutation {p_value(row.p)}, {row.n} targets × "
+            f"{count(len(study.seeds), 'seed')}, {view.n}). Over all pairs at once {row.pooled:z.2f} ({row.pooled_low:z.2f} to {row.pooled_high:z.2f}, {p_value(row.pooled_p)}).{undefined}")  # fmt: skip
 
 
 def _pairs(source: Source, view: View, study: Study, which: str) -> tuple[pd.DataFrame, pd.DataFrame, str]:
@@ -118,11 +119,14 @@ def scatter(source: Source, view: View, settings: Settings) -> Drawn:
     pair = pair_of(settings["cell"], study.tasks, study.tasks)
     fig = source.of_study(view, ("scatter", view.indicator, chosen, which, view.mode, pair),
                           lambda _: figures.scatter(shown, f"{label} of source and target prompt", "transfer score", view.mode, pair))  # fmt: skip
-    return Drawn(
-        fig,
-        f"Each point is a source prompt on another task, {len(pairs)} pairs{thinned}. Colour and symbol: type of the target; filled: same type as "
-        f"the source. {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out.", pairs, hint="Click a point for its pair.",
-    )  # fmt: skip
+    points = "Each point is a source prompt on another task"
+    told = f"{points}, {len(pairs)} pairs{thinned}. Colour and symbol: type of the target; filled: same type as the source."
+    hint = "Click a point for its pair."
+    if figures.crowded(shown):
+        told = (f"{points} of its own type, coloured by that type; tiles: pairs of other types, the stronger the more there are; {len(pairs)} pairs"
+                f"{thinned}.")  # fmt: skip
+        hint = "Click a point or a tile for its nearest pair."
+    return Drawn(fig, f"{told} {INDICATORS[view.indicator].definition} Rows that never reach the PLM are left out.", pairs, hint=hint)
 
 
 def drawn_of(pairs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -209,7 +213,8 @@ def by_layer(source: Source, view: View, settings: Settings) -> Drawn | None:
                         name=("layers", which, view.selection), **limits)  # fmt: skip
     if rows is None:
         return None
-    overall = np.nanmean(correlation.per_target(study.transfer, source.of_study(view, "ON", overlap_of), **limits))
+    overall = source.of_study(view, ("ON overall", which),
+                              lambda study: np.nanmean(correlation.per_target(study.transfer, overlap_of(study), **limits)))  # fmt: skip
     notes = ", ".join(f"layer {row.layer}: {row.undefined}" for row in rows.itertuples() if row.undefined)
     return Drawn(
         figures.by_layer(rows.value, rows.ci_low, rows.ci_high, float(overall), view.mode),

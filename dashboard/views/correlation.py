@@ -43,11 +43,12 @@ def findings(view: View) -> None:
     with_pair = {**settings, "cell": detail.told(picked)}
     table = components.draw("indicators", view, settings)
     left, right = st.columns([3, 2], gap="large")
-    with left:
-        components.figure("overlap-performance", view, with_pair, **detail.clicks("overlap-performance", detail.named))
+    # The small one first: a browser that is at work on the large one draws all that has come meanwhile later.
     with right:
         if table is not None:
             all_indicators(view, table, settings)
+    with left:
+        components.figure("overlap-performance", view, with_pair, **detail.clicks("overlap-performance", detail.named))
     if picked:
         detail.header(picked, study.tasks, study.tasks)
         detail.panel(view, *picked)

@@ -42,8 +42,8 @@ def prediction(view: View, study: Study) -> None:
     names = ["ON"] if (table.name == "ON").any() else [name for name in table.name if name != "same_type"][:1]
     on = table[table.name == names[0]].iloc[0]
     words = "the overlap of activated neurons" if on["name"] == "ON" else f"the similarity of prompts ({on.label}, the best of its kind)"
-    st.markdown(f"**Does {words} predict transfer?** Mean Spearman correlation per target {on.value:.2f} "
-                f"(95 % interval {on.ci_low:.2f} to {on.ci_high:.2f}, {components.p_value(on.p)}, {on.n} targets). "
+    st.markdown(f"**Does {words} predict transfer?** Mean Spearman correlation per target {on.value:z.2f} "
+                f"(95 % interval {on.ci_low:z.2f} to {on.ci_high:z.2f}, {components.p_value(on.p)}, {on.n} targets). "
                 + (" ".join(statistics.better_than_on(table)) or ("No other indicator lies above it." if on["name"] == "ON" else "")))  # fmt: skip
 
 
