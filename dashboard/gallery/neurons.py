@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures import matrix, neurons
+from dashboard.figures import neurons, similarity
 from dashboard.gallery.drawn import Drawn, Figure, Settings
 from dashboard.gallery.source import Source
 from dashboard.view import View
@@ -115,8 +115,8 @@ def square(view: View, entries: Sequence[PromptEntry], active: np.ndarray) -> tu
     found = overlap(active, view.layers)
     names, types = [entry.name.split("/")[-1] for entry in entries], [entry.type for entry in entries]
     if len(names) > MOST_PROMPTS:
-        found, names, types = matrix.by_group(found, [entry.task for entry in entries], types)
-    return matrix.square_matrix(found, names, types, "ON", view.mode), names, found
+        found, names, types = similarity.by_group(found, [entry.task for entry in entries], types)
+    return similarity.square_matrix(found, names, types, "ON", view.mode), names, found
 
 
 FIGURES = {

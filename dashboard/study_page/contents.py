@@ -8,7 +8,7 @@ import numpy as np
 
 from dashboard import recipe
 from dashboard.export.press import as_plain
-from dashboard.figures import matrix
+from dashboard.figures import similarity
 from dashboard.figures.neurons import BINS
 from dashboard.gallery import FIGURES, Fresh, draw
 from dashboard.gallery import prompt_space as space
@@ -117,7 +117,7 @@ def _neurons(source: Fresh, view: View) -> dict[str, Any] | None:
     edges = np.linspace(0, width, min(BINS, width) + 1).astype(int)
     shares = np.add.reduceat(active.astype(np.float32), edges[:-1], axis=2) / np.diff(edges)
     found = overlap(active, view.layers)
-    order, _ = matrix.dendrogram(found)
+    order, _ = similarity.dendrogram(found)
     return {"prompts": [[entry.name, entry.task, entry.type, entry.seed] for entry in entries], "order": order, "width": int(width),
             "on": np.round(np.nan_to_num(found, nan=-1), 3).tolist(), "shares": np.round(shares, 2).tolist(),
             "counts": active.sum(axis=2).tolist()}  # fmt: skip

@@ -159,7 +159,7 @@ def _table(title: str, rows: list[Row], facts: dict, rounds: int, where: str) ->
         ratio = "1" if row.name == "ours" else f"{row.ratio[0]:.2f} [{row.ratio[1]:.2f}, {row.ratio[2]:.2f}]"
         differs = facts["agreement"].get(row.name)
         shown.append([row.name, spread(row.seconds), spread(speed, 0), f"{statistics.median(speed) / bare:.0%}", ratio, f"{row.peak / 2**20:.0f}",
-                      "" if differs is None else f"{differs:.0e}"])  # fmt: skip
+                      "" if differs is None or np.isnan(differs) else f"{differs:.0e}"])  # fmt: skip
     padding = 1 - facts["slots"] / facts["padded"]
     note = f" OpenPrompt: {facts['openprompt']}." if facts["openprompt"] else ""
     keep("cells", title, f"{facts['count']} examples behind a prompt of {shapes.PROMPT_LENGTH} tokens, {facts['slots']} real slots, {padding:.1%} padding in "

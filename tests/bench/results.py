@@ -62,7 +62,7 @@ def _markdown(table: dict) -> str:
 
 
 def write() -> None:
-    """RESULTS.md from everything that was kept here; sections of suites that never ran here stay as they are."""
+    """RESULTS.md from everything that was kept here; tables that were never made here stay as they are."""
     old = re.split(r"^## (\w+)\n", TABLE.read_text(encoding="utf-8"), flags=re.MULTILINE) if TABLE.exists() else [""]
     known = dict(zip(old[1::2], old[2::2], strict=True))
     parts = ["# What was measured", "",
@@ -70,10 +70,15 @@ def write() -> None:
              "run are what counts.", ""]  # fmt: skip
     for suite in ORDER:
         path = home() / "results" / f"{suite}.json"
-        if path.exists():
-            parts += [f"## {suite}", "", f"`./run.sh bench {suite}`", ""]
-            for table in json.loads(path.read_text()):
-                parts += [_markdown(table), f"_{table['machine']}_", ""]
-        elif suite in known:
-            parts += [f"## {suite}", known[suite].rstrip("\n"), ""]
+        mine = (
+            {table["title"]: f"{_markdown(table)}\n_{table['machine']}_" for table in json.loads(path.read_text())} if path.exists() else {}
+        )
+        if tables := {**_tables(known.get(suite, "")), **mine}:
+            parts += [f"## {suite}", "", f"`./run.sh bench {suite}`", "", *(line for table in tables.values() for line in (table, ""))]
     TABLE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def _tables(section: str) -> dict[str, str]:
+    """Title -> table, as they stand in a section."""
+    parts = re.split(r"^(?=### )", section, flags=re.MULTILINE)[1:]
+    return {part.split("\n", 1)[0].removeprefix("### "): part.rstrip("\n") for part in parts}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dashboard import export, theme
-from dashboard.figures import correlation, matrix, neurons, projection, summary
+from dashboard.figures import correlation, matrix, neurons, projection, similarity, summary
 
 RNG = np.random.default_rng(0)
 TYPES = ["sentiment", "nli", "ethics"]
@@ -40,7 +40,7 @@ def everything(mode):
     forest = pd.DataFrame({"label": ["ON", "C"], "value": [0.5, 0.3], "ci_low": [0.3, 0.1], "ci_high": [0.7, 0.5], "p": [0.01, 0.2]})
     return {
         "transfer": transfer(mode=mode),
-        "square": matrix.square_matrix(square, list("abcde"), [*TYPES, "nli", "nli"], "ON", mode),
+        "square": similarity.square_matrix(square, list("abcde"), [*TYPES, "nli", "nli"], "ON", mode),
         "blocks": matrix.type_blocks(np.eye(3), TYPES, mode),
         "confusion": matrix.confusion(np.array([[5, 1], [2, 9]]), ["no", "yes"], mode),
         "overview": neurons.overview(stimulation > 0, mode),
@@ -115,7 +115,7 @@ def test_the_compared_states_add_up():
 
 def test_dendrogram_puts_the_alike_together():
     values = np.array([[1, 0.1, 0.9], [0.1, 1, 0.2], [0.9, 0.2, 1]])
-    order, lines = matrix.dendrogram(values)
+    order, lines = similarity.dendrogram(values)
     assert abs(order.index(0) - order.index(2)) == 1
     assert len(lines) == 2
 
