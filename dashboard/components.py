@@ -27,7 +27,7 @@ log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 TITLE = "Prompt transfer"
 SHOWN, FROM = "shown", "shown on"
-"""In the session: figures of the gallery on the page that was drawn last, name -> settings, and the page."""
+"""In the session: figures of the gallery on the page that was drawn last, place -> (name, settings), and the page."""
 ENGINES = {"local": "this machine", "ray": "Ray", "slurm": "Slurm"}
 
 
@@ -91,7 +91,7 @@ def present(
         key: tells figures of one name on a page apart.
         says: stands below it in the place of its caption, where a page says the rest for several figures at once.
     """
-    st.session_state.setdefault(SHOWN, {}).setdefault(name, settings or {})
+    st.session_state.setdefault(SHOWN, {})[key or name] = name, settings or {}
     words = plain(" ".join(filter(None, [says or drawn.caption, drawn.hint])))
     return _show(Leaving(drawn, name, view, settings or {}), key or name, words, options)
 
@@ -159,11 +159,16 @@ def title_of(item: progress.Progress | None) -> None:
     st.set_page_config(page_title=TITLE if item is None else f"{item.ended / item.total:.0%} · {TITLE}")
 
 
-def live(part: Callable[[], None]) -> None:
-    """A part of a page that is drawn anew while a run is open, without a run of the whole page, and not at all otherwise."""
+def apart(part: Callable[[], None], every: float | None = None) -> None:
+    """A part of a page that its own controls, and the clock if asked for, draw anew without a run of the whole page."""
     # A place of its own: what comes and goes above it must not make the browser draw it as something new.
     with st.container():
-        st.fragment(lambda: guard(part), run_every=crowd.paced(REDRAW_SECONDS) if data.busy() else None)()
+        st.fragment(lambda: guard(part), run_every=every)()
+
+
+def live(part: Callable[[], None]) -> None:
+    """A part of a page that is drawn anew while a run is open, and for its own controls."""
+    apart(part, crowd.paced(REDRAW_SECONDS) if data.busy() else None)
 
 
 def _start(view: View, cells: list[Cell], title: str, engine: str = "local") -> None:

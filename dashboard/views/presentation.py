@@ -43,7 +43,7 @@ def asked(view: View) -> Slide | None:
             return found
     except PtlibError as error:
         links.answered(slides.NAME, str(error))
-    before = [Slide(*one) for one in st.session_state.get(components.SHOWN, {}).items()]
+    before = [Slide(*one) for one in st.session_state.get(components.SHOWN, {}).values()]
     return slides.first([*before, *slides.usual()], lambda one: can_be_drawn(view, one))
 
 

@@ -43,6 +43,12 @@ def controls() -> dict[str, Any]:
 def body() -> None:
     view: View = st.session_state["view"]
     st.title("Prompt space")
+    # Not live: rows that a run is adding to would be projected anew every other second.
+    components.apart(lambda: findings(view))
+
+
+def findings(view: View) -> None:
+    """The figure's controls, the figure, and what is near whom."""
     cells, missing = data.stimulations(view.selection), data.missing_stimulations(view)
     stimulated = st.session_state.get("of") == "stimulation"
     components.status(view, len(missing) if stimulated or view.plm.here else 0, len(cells))
