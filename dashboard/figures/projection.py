@@ -33,6 +33,9 @@ SYMBOLS_3D = {"circle": "circle", "square": "square", "diamond": "diamond", "cro
               "star": "diamond-open", "triangle-up": "circle-open", "pentagon": "square-open", "hexagon": "square-open"}  # fmt: skip
 SIZES_3D = {"cross": 9, "x": 9}
 """These two are drawn with thin arms."""
+CROWD = 1000
+"""Points beyond which each is small, and its rim, which takes a browser a fifth of its time, left out."""
+MOST_KEYS = 24
 SYMBOLS = (*TYPE_SYMBOLS.values(), "triangle-up", "star", "pentagon")
 
 
@@ -55,18 +58,7 @@ def space(
     fig = figure(mode, height=560 if deep else 500)
     if again is not None:
         _again(fig, points, again, movers, deep, mode)
-    members = points.groupby(by, sort=False).indices
-    for group, (tint, shape) in looks.items():
-        part = points.iloc[members[group]]
-        marker = {
-            "size": SIZES_3D.get(shape, 6) if deep else 11,
-            "color": tint,
-            "symbol": SYMBOLS_3D[shape] if deep else shape,
-        }
-        if not deep:
-            marker["line"] = {"color": paper(mode), "width": 1}
-        _points(fig, part, deep, mode="markers", name=label(group), marker=marker,
-                hovertext=[safe(name) for name in part.name], hovertemplate="%{hovertext}<extra></extra>")  # fmt: skip
+    _groups(fig, points, by, looks, deep, mode)
     _rings(fig, points, chosen, near, deep, mode)
     if deep:
         sides = {"backgroundcolor": "rgba(0,0,0,0)", "gridcolor": quiet(mode), "linecolor": quiet(mode), "showticklabels": False,
@@ -84,6 +76,31 @@ def space(
     text = f"{len(points)} prompts in {len(axes)} dimensions ({caption}), coloured by {by}: " + ", ".join(map(str, looks)) + "."
     text += f" Nearest to {chosen}: {', '.join(near)}." if chosen and len(near) else ""
     return describe(fig, text + (f" Move most when drawn again: {', '.join(points.name.iloc[list(movers)])}." if len(movers) else ""))
+
+
+def keyed_by_type(points: pd.DataFrame) -> bool:
+    """Whether the key of points coloured by task names the types."""
+    return points.source.nunique() > MOST_KEYS
+
+
+def _groups(fig: go.Figure, points: pd.DataFrame, by: str, looks: dict[object, tuple[str, str]], deep: bool, mode: Mode) -> None:
+    """A trace a group. Of very many tasks the key names the types: it would be longer than the figure."""
+    members, crowded = points.groupby(by, sort=False).indices, len(points) > CROWD
+    by_type, told = by == "source" and keyed_by_type(points), set()
+    for group, (tint, shape) in looks.items():
+        part = points.iloc[members[group]]
+        marker = {
+            "size": SIZES_3D.get(shape, 6) if deep else 7 if crowded else 11,
+            "color": tint,
+            "symbol": SYMBOLS_3D[shape] if deep else shape,
+        }
+        if not deep and not crowded:
+            marker["line"] = {"color": paper(mode), "width": 1}
+        kind = part.type.iloc[0]
+        keyed = {"name": label(kind), "legendgroup": safe(kind), "showlegend": kind not in told} if by_type else {"name": label(group)}
+        told.add(kind)
+        _points(fig, part, deep, mode="markers", marker=marker, **keyed,
+                hovertext=[safe(name) for name in part.name], hovertemplate="%{hovertext}<extra></extra>")  # fmt: skip
 
 
 def _looks(points: pd.DataFrame, by: str) -> dict[object, tuple[str, str]]:

@@ -156,6 +156,7 @@ def space(source: Source, view: View, settings: Settings) -> Drawn:
         () if again is None else again.movers()))  # fmt: skip
     return Drawn(
         fig, caption_of(view, settings) + (f" Drawn by {why}." if why else "")
+        + (" Colour: type of the task; point at a prompt for its name." if settings["by"] == "source" and figures.keyed_by_type(points) else "")
         + ("" if again is None else " Grey lines lead from the points that move most to where they lie in other drawings."),
         points if again is None else points.assign(movement=again.movement),
         f"{drawn.parameters}{trust}." + ("" if again is None else f" {steadiness(again)}"), hint="" if "z" in points else "Click a point for its nearest.",

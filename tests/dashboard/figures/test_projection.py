@@ -30,6 +30,22 @@ def test_tasks_have_their_types_colour_and_their_own_symbol(deep):
     assert {tint for tint, _ in found} == {colour("sentiment"), colour("nli")}
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_of_very_many_tasks_the_key_names_the_types(deep):
+    table = points(30).assign(z=0.0) if deep else points(30)
+    fig = projection.space(table, "source", ["1", "2", "3"][: 3 if deep else 2], "PCA", "light", "plm/task-3")
+    assert [trace.name for trace in fig.data if trace.showlegend is not False] == ["sentiment", "nli", "task-3"]
+    assert [trace.legendgroup for trace in fig.data[:30]] == ["sentiment"] * 15 + ["nli"] * 15
+    assert sum(len(trace.x) for trace in fig.data[:30]) == 30
+
+
+def test_points_of_a_crowd_are_small_and_have_no_rim():
+    few, many = (projection.space(points(count), "type", ["1", "2"], "PCA", "light").data[0].marker for count in (1000, 1002))
+    assert few.line.width == 1
+    assert many.line.width is None
+    assert many.size < few.size
+
+
 def test_seeds_do_not_look_like_types():
     found = looks(projection.space(points(), "seed", ["1", "2"], "PCA", "light"), 2)
     assert len({tint for tint, _ in found}) == len({shape for _, shape in found}) == 2
