@@ -43,7 +43,9 @@ def asked(view: View) -> Slide | None:
             return found
     except PtlibError as error:
         links.answered(slides.NAME, str(error))
-    before = [Slide(*one) for one in st.session_state.get(components.SHOWN, {}).values()]
+    # In the gallery's order, which is the pages': a page may draw what stands beside or below another figure before that.
+    order = list(gallery.FIGURES)
+    before = sorted((Slide(*one) for one in st.session_state.get(components.SHOWN, {}).values()), key=lambda one: order.index(one.figure))
     return slides.first([*before, *slides.usual()], lambda one: can_be_drawn(view, one))
 
 

@@ -1,5 +1,7 @@
 """Slides: what the address says of one, which comes first and next, and a page that has nothing to show."""
 
+import time
+
 import pytest
 
 from dashboard import slides
@@ -53,6 +55,16 @@ def test_page(app, full_cache):
     assert "type-effect" in test.query_params["figure"]
     test.button(key="slide-Previous").click().run()
     assert test.button(key="slide-Previous").disabled
+
+
+def test_it_begins_with_what_stands_first_on_the_page(app, full_cache):
+    test, end = app("correlation", full_cache), time.monotonic() + 60
+    while "indicators" not in test.session_state["shown"] and time.monotonic() < end:
+        test.run()
+    assert next(iter(test.session_state["shown"])) == "indicators", "the page draws another first"
+    test.button(key="present").click().run()
+    assert not test.exception
+    assert test.title[0].value == "Similarity against transfer"
 
 
 def test_where_nothing_was_evaluated_the_matrix_is_there_to_fill(app, tmp_path):
