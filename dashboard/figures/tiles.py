@@ -19,7 +19,11 @@ SHADES = {
 
 
 def tiles(fig: go.Figure, x: np.ndarray, y: np.ndarray, mode: Mode, what: str) -> None:
-    """Tiles at ``x`` and ``y``, shaded by how many points lie in each, and one entry in the key: ``what`` they are, and how many at most."""
+    """Tiles shaded by how many points lie in each, and one entry in the key: ``what`` they are, and how many at most.
+
+    Args:
+        x, y: (n,) finite places of the points, n at least 1.
+    """
     count, across, up = np.histogram2d(x, y, bins=(ACROSS, UP))
     most = int(count.max())
     level = np.searchsorted(steps(most), count, side="right")

@@ -182,7 +182,7 @@
     if (!count) return nothing(place, "No pair passes the filters.");
     const defined = known(byTarget), rho = mean(byTarget), kinds = [...new Set([...groups.values()].map((group) => group.type))], keyLines = lines(place, kinds, 60), height = 430 + 19 * keyLines;
     const data = [...groups.values()].sort((a, b) => a.same - b.same).map((group) => ({ type: "scatter", mode: "markers", x: group.x, y: group.y, hovertext: group.text, hoverinfo: "text", showlegend: false,
-      marker: { color: of(group.type).colour, symbol: of(group.type).symbol + (group.same ? "" : "-open"), size: 8, opacity: 0.9, ...(group.same ? {} : { line: { width: 1.5 } }) } }));
+      marker: { color: of(group.type).colour, symbol: of(group.type).symbol + (group.same ? "" : "-open"), size: 8, ...(group.same ? {} : { line: { width: 1.5 } }) } }));
     put(place, [...data, ...keys(kinds)], { height, ...legend(height, keyLines), hovermode: "closest",
       xaxis: { title: { text: safe(indicator.label) + " of source and target prompt" } }, yaxis: { title: { text: "transfer score" } } },
     `${count} pairs of a source prompt and another task, of the tasks and seeds that pass the filters. Mean per-target Spearman correlation of what is shown: ${fixed(rho)} (${defined.length} of ${byTarget.length} targets and seeds where it is defined; the interval over all targets is in the figure of indicators). Colour: type of the target; filled: the source's type is the same.`);
@@ -200,7 +200,7 @@
     const spare = ["#E69F00", "#A6761D", "#66A61E", "#F0E442", "#1B9E77", "#E7298A"], forms = ["circle", "square", "diamond", "cross", "x", "star"], keyLines = lines(place, [...groups.keys()], 40), height = 480 + 19 * keyLines;
     const data = [...groups].map(([key, part], at) => ({ type: "scatter", mode: "markers", name: safe(key), x: part.map((p) => p[4]), y: part.map((p) => p[5]),
       hovertext: part.map((p) => `<b>${safe(p[0])}</b><br>${safe(p[2])}`), hoverinfo: "text",
-      marker: { size: 11, opacity: 0.9, line: { color: "#FFFFFF", width: 1 }, color: state.by === "seed" ? spare[at % 6] : of(key).colour, symbol: state.by === "seed" ? forms[at % 6] : of(key).symbol } }));
+      marker: { size: 11, line: { color: "#FFFFFF", width: 1 }, color: state.by === "seed" ? spare[at % 6] : of(key).colour, symbol: state.by === "seed" ? forms[at % 6] : of(key).symbol } }));
     put(place, data, { height, ...legend(height, keyLines), hovermode: "closest", xaxis: { title: { text: drawn.method + " 1" }, showticklabels: false }, yaxis: { title: { text: drawn.method + " 2" }, showticklabels: false } },
       `${points.length} prompts by their ${drawn.of}: ${drawn.words}${drawn.trust === null ? "" : `, trustworthiness ${fixed(drawn.trust)}`}. The places were computed from all prompts. Points that lie near each other are alike; with UMAP and t-SNE, distances between far groups mean little.`);
   }
