@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable
 
 import pandas as pd
@@ -25,6 +26,7 @@ from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_
 
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
+BREATH_SECONDS = 0.08
 TITLE = "Prompt transfer"
 SHOWN, FROM = "shown", "shown on"
 """In the session: figures of the gallery on the page that was drawn last, place -> (name, settings), and the page."""
@@ -105,11 +107,16 @@ def show(fig: go.Figure, name: str, caption: str, *, table: pd.DataFrame | None 
 def _show(leaving: Leaving, key: str, caption: str, options: dict) -> object:
     fig = leaving.drawn.figure
     with steady.place(key):
-        event = st.plotly_chart(once.Once(fig, clicks="on_select" in options), theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
+        event = st.plotly_chart(once.once(fig, clicks="on_select" in options), theme=None, width="stretch", key=f"figure-{key}", alt=alt_text(fig) or leaving.drawn.caption,
                                 config=export.toolbar(key, image_format(), height=int(fig.layout.height or 500)), **options)  # fmt: skip
     st.caption(caption)
     export_panel.control(leaving, key)
     return event
+
+
+def breathe() -> None:
+    """Lets the browser draw what the page shows first: of figures that come at once it paints none before all are drawn."""
+    time.sleep(BREATH_SECONDS)
 
 
 def minutes(seconds: float) -> str:

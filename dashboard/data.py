@@ -294,6 +294,11 @@ def of_study(view, name: Hashable, make: Callable[[Study], Any]) -> Any:
     return _keep(("of study", name, view.selection), id(found), lambda: (make(found), found))[0]
 
 
+def of_found(view, name: Hashable, found: Any, make: Callable[[], Any]) -> Any:
+    """Something made of a result that was found for the selection, kept as long as that is the same."""
+    return _keep(("of found", name, view.selection), id(found), lambda: (make(), found))[0]
+
+
 def estimate(view, cells: list[Cell]) -> Estimate:
     """What running the cells will cost."""
     rows = {name: len(library().task(name).read("test", view.limit).labels) for name in {cell.task for cell in cells} - {""}}

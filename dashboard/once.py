@@ -44,6 +44,14 @@ class Once(go.Figure):
         return self._sent
 
 
+def once(fig: go.Figure, *, clicks: bool = False) -> Once:
+    """The figure as pages send it, written out once of each figure: what was shown is not changed any more."""
+    known = fig.__dict__.setdefault("_as_sent", {})
+    if clicks not in known:
+        known[clicks] = Once(fig, clicks=clicks)
+    return known[clicks]
+
+
 def _written_out(part: Any) -> Any:
     """A description with its short columns as lists of numbers, missing ones None."""
     if isinstance(part, dict):

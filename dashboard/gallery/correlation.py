@@ -144,8 +144,9 @@ def indicators(source: Source, view: View, settings: Settings) -> Drawn | None:
     table = table_of(source, view, study, settings["pairs"])
     if table is None:
         return None
-    return Drawn(figures.forest(table, view.mode, INDICATORS[view.indicator].label),
-                 "Mean per-target Spearman correlation of every indicator with 95 % interval (bootstrap over targets). "
+    fig = source.of_found(view, ("forest", view.indicator, settings["pairs"], view.mode), table,
+                          lambda: figures.forest(table, view.mode, INDICATORS[view.indicator].label))  # fmt: skip
+    return Drawn(fig, "Mean per-target Spearman correlation of every indicator with 95 % interval (bootstrap over targets). "
                  "Same type is the baseline that knows only the types.", table,
                  in_words(table[table.name == view.indicator].iloc[0], view, study), table.drop(columns=["name"]))  # fmt: skip
 
@@ -216,8 +217,10 @@ def by_layer(source: Source, view: View, settings: Settings) -> Drawn | None:
     overall = source.of_study(view, ("ON overall", which),
                               lambda study: np.nanmean(correlation.per_target(study.transfer, overlap_of(study), **limits)))  # fmt: skip
     notes = ", ".join(f"layer {row.layer}: {row.undefined}" for row in rows.itertuples() if row.undefined)
+    fig = source.of_found(view, ("by layer", which, view.mode, float(overall)), rows,
+                          lambda: figures.by_layer(rows.value, rows.ci_low, rows.ci_high, float(overall), view.mode))  # fmt: skip
     return Drawn(
-        figures.by_layer(rows.value, rows.ci_low, rows.ci_high, float(overall), view.mode),
+        fig,
         f"The same correlation when only one layer's neurons count, with 95 % intervals over {len(study.tasks)} targets."
         + (f" Targets without a defined correlation: {notes}." if notes else ""), rows, f"All layers: mean Spearman {overall:.2f}.",
     )  # fmt: skip

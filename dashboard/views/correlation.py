@@ -49,6 +49,7 @@ def findings(view: View) -> None:
             all_indicators(view, table, settings)
     with left:
         components.figure("overlap-performance", view, with_pair, **detail.clicks("overlap-performance", detail.named))
+    components.breathe()
     if picked:
         detail.header(picked, study.tasks, study.tasks)
         detail.panel(view, *picked)
