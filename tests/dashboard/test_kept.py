@@ -2,10 +2,11 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from dashboard import crowd
+from dashboard import crowd, data
 from dashboard.kept import Kept
 
 
@@ -82,3 +83,10 @@ def test_what_is_old_is_made_by_who_asks(monkeypatch):
     kept = with_old()
     monkeypatch.setattr("dashboard.kept.OLD_SECONDS", 0.005)
     assert kept.get("a", 2, lambda: "new", may_lag=True) == "new"
+
+
+def test_what_is_made_of_a_result_is_made_again_of_another():
+    view, one, other = SimpleNamespace(selection="kept of a result"), [1], [1]
+    made = [data.of_found(view, "sum", found, lambda found=found: [sum(found)]) for found in (one, one, other, other)]
+    assert made[0] is made[1] is not made[2] is made[3]
+    assert data.of_found(view, "least", other, lambda: min(other)) == 1

@@ -1,5 +1,6 @@
 """What the browser is sent of a figure: all that it shows, in a form that it draws once."""
 
+import copy
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 from plotly.io import to_json
 
-from dashboard.once import LONGEST, Once
+from dashboard.once import LONGEST, Once, once
 from tests.dashboard.test_figures import everything
 
 
@@ -74,3 +75,14 @@ def test_the_mouse_does_what_streamlit_has_it_do_unless_the_figure_says_otherwis
         "closest",
     )
     assert Once(fig.update_layout(dragmode="select"), clicks=True).to_dict()["layout"]["dragmode"] == "select"
+
+
+def test_a_figure_is_written_out_once_and_leaves_the_page_without_what_was_written():
+    fig = everything("light")["scatter"]
+    before = fig.to_json()
+    assert once(fig) is once(fig)
+    assert once(fig, clicks=True) is once(fig, clicks=True) is not once(fig)
+    for clicks in (False, True):
+        assert to_json(once(fig, clicks=clicks).to_dict(), validate=False) == to_json(Once(fig, clicks=clicks).to_dict(), validate=False)
+    assert fig.to_json() == before
+    assert "_as_sent" not in copy.deepcopy(fig).__dict__
