@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -134,18 +134,32 @@ NARROW = 350
 """Pixels of a telephone's width."""
 
 
+def key_room(names: Sequence[str], beside: int, width: int) -> int:
+    """Pixels that a key of these names takes above the plot of a figure so wide.
+
+    Plotly breaks the legend's lines at the width of the plot, in columns as wide as the widest entry.
+
+    Args:
+        beside: letters of the longest name beside the plot.
+    """
+    room, widths = width - 6.3 * beside - 32, key_widths(names)
+    columns = max(1, int(room // max(widths, default=1)))
+    rows = 1 if sum(widths) <= room else -(-len(names) // columns)
+    return rows * LEGEND_ROW + 20 if names else 8
+
+
+def key_widths(names: Sequence[str]) -> list[float]:
+    """Pixels of a key's entries in one line."""
+    return [42 + 6.6 * len(name) for name in names]
+
+
 def head_room(fig: go.Figure, bar: str = "", strip: int = 0) -> go.Figure:
     """Adds the height that the legend and a colour bar (titled ``bar``) need above the plot on the narrowest screen, and above
     what stands ``strip`` pixels high on the plot.
-
-    Plotly breaks the legend's lines at the width of the plot, in columns as wide as the widest entry.
     """
     names = [trace.name for trace in fig.data if trace.name and trace.showlegend is not False]
     beside = max((len(text) for text in fig.layout.yaxis.ticktext or ()), default=2)
-    room, widths = NARROW - 6.3 * beside - 32, [42 + 6.6 * len(name) for name in names]
-    columns = max(1, int(room // max(widths, default=1)))
-    rows = 1 if sum(widths) <= room else -(-len(names) // columns)
-    top = max(BAR_ROOM + strip if bar else 8, rows * LEGEND_ROW + 20 if names else 8)
+    top = max(BAR_ROOM + strip if bar else 8, key_room(names, beside, NARROW))
     height = fig.layout.height + top
     fig.update_layout(height=height, margin={"t": top, **_axis_room(fig)}, legend={"y": 1 - (top - 12) / height})
     if bar:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 from plotly.utils import PlotlyJSONEncoder
 
+from dashboard.export import head
 from dashboard.export.grey import in_grey
 from dashboard.theme import FONT, safe
 from ptlib.errors import RunError
@@ -99,6 +100,7 @@ def lay_out(figure: dict[str, Any], chosen: Print, title: str = "") -> Sheet:
     for place, trace in enumerate(found["data"]):
         # Plotly draws lots for names that are not given, and writes them into SVGs.
         trace["uid"] = f"t{place}"
+    head.fit(found, size.pixels)
     if chosen.title and title:
         _put_title(found, title, size.pixels)
     width, height = size.pixels, int(layout.get("height") or USUAL_HEIGHT)
