@@ -1,5 +1,5 @@
 // Streamlit throws a figure away and draws a new one whenever a number in it changes. Until the new one is drawn, a picture of the
-// old one covers its place: nothing flickers and nothing below it jumps.
+// old one covers its place: nothing flickers and nothing below it jumps. Room that a figure leaves empty is folded away.
 (() => {
   if (window.ptlibSteady) return;
   window.ptlibSteady = true;
@@ -11,6 +11,22 @@
   // By attribute: to measure would have the page laid out with every change. Plotly draws the rest before anything is painted.
   const drawn = place => plotIn(place)?.querySelector('.main-svg')?.getAttribute('height') > 50;
 
+  // A figure has the room above its plot that its key takes on a telephone. What a wider window leaves empty of it is folded away.
+  const LEAST = 16, CLEAR = 8;
+  const HEAD = ['legend', 'colorbar', 'annotation', 'g-gtitle'].map(name => `.infolayer > .${name}`).join() + ', .cartesianlayer, .gl-container > *';
+  const fold = place => {
+    const plot = plotIn(place), box = plot?.closest('[data-testid="stElementContainer"]');
+    if (!box || !drawn(place)) return;
+    const areas = [...plot.querySelectorAll(HEAD)].map(node => node.getBoundingClientRect()).filter(area => area.height);
+    const empty = Math.floor(Math.min(...areas.map(area => area.top)) - plot.getBoundingClientRect().top) - CLEAR;
+    const spare = areas.length && empty >= LEAST ? empty : 0;
+    box.style.marginTop = spare ? `-${spare}px` : '';
+    plot.style.clipPath = spare ? `inset(${spare}px 0 0 0)` : '';
+    plot.querySelector('.modebar-container')?.style.setProperty('top', `${spare}px`);
+    place.dataset.spare = spare;
+  };
+  const foldSoon = place => requestAnimationFrame(() => place.isConnected && fold(place));
+
   // A copy, since plotly empties its node before it goes. Taken when the figure has come to rest.
   const keep = place => {
     const plot = plotIn(place);
@@ -18,7 +34,8 @@
     const copy = plot.cloneNode(true);
     copy.classList.add('steady-cover');
     copy.setAttribute('aria-hidden', 'true');
-    copy.style.cssText = 'position:absolute;inset:0;z-index:1;pointer-events:none;overflow:hidden';
+    const { spare = 0 } = place.dataset;
+    copy.style.cssText = `position:absolute;inset:${-spare}px 0 0 0;clip-path:inset(${spare}px 0 0 0);z-index:1;pointer-events:none;overflow:hidden`;
     pictures.set(place, { copy });
     // What has become a little lower, as when its key has lost an entry, keeps its place: nothing below it moves.
     const [height, own] = [place, plot].map(node => node.getBoundingClientRect().height);
@@ -48,9 +65,16 @@
       if (!drawn(place)) requestAnimationFrame(() => drawn(place) || cover(place));
       else {
         uncover(place);
+        foldSoon(place);
         clearTimeout(waiting.get(place));
         waiting.set(place, setTimeout(() => { waiting.delete(place); keep(place); }, 150));
       }
     }
   }).observe(document.body, { childList: true, subtree: true });
+
+  // A figure that is drawn wider or narrower has its key in other lines.
+  new MutationObserver(changes => {
+    const places = new Set(changes.filter(change => change.target.matches('.main-svg')).map(change => placeOf(change.target)));
+    places.forEach(place => place && foldSoon(place));
+  }).observe(document.body, { attributeFilter: ['width', 'height'], subtree: true });
 })();

@@ -137,6 +137,41 @@ def test_a_click_on_a_prompt_names_its_nearest(filled, browser):
     tab.context.close()
 
 
+HEAD = """() => {
+  const place = document.querySelector('[class*=st-key-steady-prompt-space]'), top = node => node.getBoundingClientRect().top;
+  const plot = place.querySelector('.js-plotly-plot:not(.steady-cover)'), folded = Number(place.dataset.spare);
+  return {key: top(plot.querySelector('.legend')) - top(place), edge: top(plot) + folded - top(place), folded,
+          tools: top(plot.querySelector('.modebar')) - top(plot) - folded,
+          entries: plot.querySelectorAll('.legend .traces').length, clipped: plot.style.clipPath !== ''};
+}"""
+"""Pixels between a figure's place, its key and the edge from which on it is seen."""
+
+
+def test_what_a_long_key_leaves_empty_is_folded_away_at_every_width(filled, browser):
+    tab = Tab(browser)
+    tab.open(f"{filled}/prompt_space?{SELECTION}&by=task")
+    found = {}
+    for width in (1440, 390, 1000):
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        tab.settle()
+        found[width] = tab.page.evaluate(HEAD)
+        assert found[width]["entries"] >= 13
+        assert 0 <= found[width]["key"] < 30, found
+        assert abs(found[width]["edge"]) < 1, "what stands above the figure is not covered"
+        assert found[width]["tools"] >= 0
+        tab.page.wait_for_timeout(400)
+    assert found[1440]["folded"] > found[1000]["folded"] > found[390]["folded"]
+    tab.page.get_by_test_id("stMain").get_by_text("type", exact=True).first.click()
+    tab.page.wait_for_function("document.querySelectorAll('.js-plotly-plot:not(.steady-cover) .legend .traces').length < 8")
+    tab.settle()
+    few = tab.page.evaluate(HEAD)
+    assert 0 <= few["key"] < 30
+    assert few["folded"] < found[1000]["folded"]
+    assert few["clipped"] == (few["folded"] > 0)
+    tab.check()
+    tab.context.close()
+
+
 def test_progress_survives_a_second_tab(filled, browser):
     tab = Tab(browser)
     tab.open(f"{filled}/runs?{SELECTION}")
