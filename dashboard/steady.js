@@ -13,17 +13,34 @@
 
   // A figure has the room above its plot that its key takes on a telephone. What a wider window leaves empty of it is folded away.
   const LEAST = 16, CLEAR = 8;
-  const HEAD = ['legend', 'colorbar', 'annotation', 'g-gtitle'].map(name => `.infolayer > .${name}`).join() + ', .cartesianlayer, .gl-container > *';
+  const HEAD = ['legend', 'colorbar', 'annotation', 'g-gtitle'].map(name => `.infolayer > .${name}`).join();
+  const PLOT = '.cartesianlayer, .gl-container > *';
+  const area = node => node.getBoundingClientRect();
   const fold = place => {
     const plot = plotIn(place), box = plot?.closest('[data-testid="stElementContainer"]');
     if (!box || !drawn(place)) return;
-    const areas = [...plot.querySelectorAll(HEAD)].map(node => node.getBoundingClientRect()).filter(area => area.height);
-    const empty = Math.floor(Math.min(...areas.map(area => area.top)) - plot.getBoundingClientRect().top) - CLEAR;
-    const spare = areas.length && empty >= LEAST ? empty : 0;
+    beside(plot);
+    // What is drawn may reach beyond the plot unseen: it is asked only where no key stands above it.
+    const keyed = plot.querySelector('.infolayer > :is(.legend, .colorbar)');
+    const tops = [...plot.querySelectorAll(keyed ? HEAD : `${HEAD}, ${PLOT}`)].map(area).filter(one => one.height).map(one => one.top);
+    const empty = Math.floor(Math.min(...tops) - area(plot).top) - CLEAR;
+    const spare = tops.length && empty >= LEAST ? empty : 0;
     box.style.marginTop = spare ? `-${spare}px` : '';
     plot.style.clipPath = spare ? `inset(${spare}px 0 0 0)` : '';
     plot.querySelector('.modebar-container')?.style.setProperty('top', `${spare}px`);
     place.dataset.spare = spare;
+  };
+
+  // A colour bar stands above the key. Where the window is wide enough for both in one line it comes down to the key's foot.
+  const beside = plot => {
+    const [bar, key] = ['colorbar', 'legend'].map(name => plot.querySelector(`.infolayer > .${name}`));
+    if (!bar || !key) return;
+    const words = [...plot.querySelectorAll('.infolayer > .annotation')];
+    [bar, ...words].forEach(node => node.style.translate = '');
+    const one = area(bar), other = area(key), down = other.bottom - one.bottom;
+    if (down < LEAST || other.right + 2 * CLEAR > one.left) return;
+    const title = words.filter(node => Math.abs(area(node).bottom - one.top) < LEAST && area(node).right > one.left);
+    [bar, ...title].forEach(node => node.style.translate = `0 ${down}px`);
   };
   const foldSoon = place => requestAnimationFrame(() => place.isConnected && fold(place));
 

@@ -172,6 +172,33 @@ def test_what_a_long_key_leaves_empty_is_folded_away_at_every_width(filled, brow
     tab.context.close()
 
 
+KEYS = """() => {
+  const plot = document.querySelector('[class*=st-key-steady-transfer-matrix] .js-plotly-plot:not(.steady-cover)');
+  const area = node => { const {left, right, top, bottom} = node.getBoundingClientRect(); return {left, right, top, bottom}; };
+  return {bar: area(plot.querySelector('.infolayer > .colorbar')), key: area(plot.querySelector('.infolayer > .legend')),
+          title: area([...plot.querySelectorAll('.infolayer > .annotation')].find(node => node.textContent === 'accuracy')),
+          matrix: area(plot.querySelector('.heatmaplayer'))};
+}"""
+
+
+def test_the_colour_bar_stands_beside_the_key_and_over_nothing(filled, browser):
+    tab = Tab(browser)
+    tab.open(f"{filled}/transfer?{SELECTION}")
+    for width in (1440, 700, 390):
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        tab.settle()
+        found = tab.page.evaluate(KEYS)
+        bar, key, title = found["bar"], found["key"], found["title"]
+        assert key["right"] < bar["left"] or bar["bottom"] <= key["top"] + 1, (width, found)
+        assert title["bottom"] < bar["top"] + 8, "the title stands on its bar"
+        assert title["right"] <= bar["right"] + 8
+        assert max(bar["bottom"], key["bottom"]) < found["matrix"]["top"]
+        if width == 1440:
+            assert abs(bar["bottom"] - key["bottom"]) < 2, found
+    tab.check()
+    tab.context.close()
+
+
 def test_progress_survives_a_second_tab(filled, browser):
     tab = Tab(browser)
     tab.open(f"{filled}/runs?{SELECTION}")
