@@ -7,7 +7,8 @@
   const pictures = new WeakMap();
   const placeOf = node => node.closest?.('[class*="st-key-steady-"]');
   // Streamlit hides the old figure before it takes it away.
-  const plotIn = place => [...place.querySelectorAll('.js-plotly-plot:not(.steady-cover)')].find(plot => !plot.closest('[data-retained]'));
+  const plotsIn = place => [...place.querySelectorAll('.js-plotly-plot:not(.steady-cover)')];
+  const plotIn = place => plotsIn(place).find(plot => !plot.closest('[data-retained]'));
   // By attribute: to measure would have the page laid out with every change. Plotly draws the rest before anything is painted.
   const drawn = place => plotIn(place)?.querySelector('.main-svg')?.getAttribute('height') > 50;
 
@@ -16,19 +17,19 @@
   const HEAD = ['legend', 'colorbar', 'annotation', 'g-gtitle'].map(name => `.infolayer > .${name}`).join();
   const PLOT = '.cartesianlayer, .gl-container > *';
   const area = node => node.getBoundingClientRect();
-  const fold = place => {
-    const plot = plotIn(place), box = plot?.closest('[data-testid="stElementContainer"]');
-    if (!box || !drawn(place)) return;
+  const fold = (place, plot) => {
+    if (!plot?.isConnected || !plot.querySelector('.main-svg')) return;
     beside(plot);
     // What is drawn may reach beyond the plot unseen: it is asked only where no key stands above it.
     const keyed = plot.querySelector('.infolayer > :is(.legend, .colorbar)');
     const tops = [...plot.querySelectorAll(keyed ? HEAD : `${HEAD}, ${PLOT}`)].map(area).filter(one => one.height).map(one => one.top);
     const empty = Math.floor(Math.min(...tops) - area(plot).top) - CLEAR;
     const spare = tops.length && empty >= LEAST ? empty : 0;
-    box.style.marginTop = spare ? `-${spare}px` : '';
-    plot.style.clipPath = spare ? `inset(${spare}px 0 0 0)` : '';
-    plot.querySelector('.modebar-container')?.style.setProperty('top', `${spare}px`);
-    place.dataset.spare = spare;
+    // The place stays when the figure in it is drawn anew. What fills the screen is not in its place.
+    const away = area(plot).width > area(place).width + 1;
+    place.style.clipPath = spare && !away ? `inset(${spare}px 0 0 0)` : '';
+    place.style.setProperty('--folded', `${spare}px`);
+    if (!away) place.style.marginTop = spare ? `-${spare}px` : '';
   };
 
   // A colour bar stands above the key. Where the window is wide enough for both in one line it comes down to the key's foot.
@@ -42,7 +43,16 @@
     const title = words.filter(node => Math.abs(area(node).bottom - one.top) < LEAST && area(node).right > one.left);
     [bar, ...title].forEach(node => node.style.translate = `0 ${down}px`);
   };
-  const foldSoon = place => requestAnimationFrame(() => place.isConnected && fold(place));
+
+  // Plotly says when it has drawn, also for another width; a plot that was emptied and filled again has to be asked again.
+  const heard = new WeakMap();
+  const listen = place => {
+    for (const plot of plotsIn(place)) {
+      if (!plot.on || heard.get(plot) === plot._ev) continue;
+      heard.set(plot, plot._ev);
+      plot.on('plotly_afterplot', () => fold(place, plot));
+    }
+  };
 
   // A copy, since plotly empties its node before it goes. Taken when the figure has come to rest.
   const keep = place => {
@@ -51,11 +61,10 @@
     const copy = plot.cloneNode(true);
     copy.classList.add('steady-cover');
     copy.setAttribute('aria-hidden', 'true');
-    const { spare = 0 } = place.dataset;
-    copy.style.cssText = `position:absolute;inset:${-spare}px 0 0 0;clip-path:inset(${spare}px 0 0 0);z-index:1;pointer-events:none;overflow:hidden`;
+    copy.style.cssText = 'position:absolute;inset:0;z-index:1;pointer-events:none;overflow:hidden';
     pictures.set(place, { copy });
     // What has become a little lower, as when its key has lost an entry, keeps its place: nothing below it moves.
-    const [height, own] = [place, plot].map(node => node.getBoundingClientRect().height);
+    const [height, own] = [place, plot].map(node => area(node).height);
     place.style.minHeight = `${height - own > SPARE ? own : height}px`;
   };
 
@@ -79,19 +88,13 @@
     for (const place of places) {
       if (!place?.isConnected) continue;
       // Looked at again before the next picture is painted: most figures are drawn by then.
+      listen(place);
       if (!drawn(place)) requestAnimationFrame(() => drawn(place) || cover(place));
       else {
         uncover(place);
-        foldSoon(place);
         clearTimeout(waiting.get(place));
-        waiting.set(place, setTimeout(() => { waiting.delete(place); keep(place); }, 150));
+        waiting.set(place, setTimeout(() => { waiting.delete(place); fold(place, plotIn(place)); keep(place); }, 150));
       }
     }
   }).observe(document.body, { childList: true, subtree: true });
-
-  // A figure that is drawn wider or narrower has its key in other lines.
-  new MutationObserver(changes => {
-    const places = new Set(changes.filter(change => change.target.matches('.main-svg')).map(change => placeOf(change.target)));
-    places.forEach(place => place && foldSoon(place));
-  }).observe(document.body, { attributeFilter: ['width', 'height'], subtree: true });
 })();

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+import numpy as np
 import plotly.graph_objects as go
 
 Mode = Literal["light", "dark"]
@@ -164,9 +165,19 @@ def head_room(fig: go.Figure, bar: str = "", strip: int = 0) -> go.Figure:
     fig.update_layout(height=height, margin={"t": top, **_axis_room(fig)}, legend={"y": 1 - (top - 12) / height})
     if bar:
         fig.update_traces(colorbar={"y": 1 - 22 / height}, selector={"type": "heatmap"})
+        _bar_without_numbers(fig)
         fig.add_annotation(text=bar, x=1, xref="paper", xanchor="right", xshift=-4, y=1, yref="paper", yanchor="top", yshift=top - 1,
                            showarrow=False, font={"size": 12})  # fmt: skip
     return fig
+
+
+def _bar_without_numbers(fig: go.Figure) -> None:
+    """A colour bar for heatmaps that hold no number yet, which plotly leaves away with their bars: it would come with the first one."""
+    for one in fig.select_traces({"type": "heatmap"}):
+        if one.showscale is not False and not np.isfinite(np.asarray(one.z, dtype=float)).any():
+            fig.add_scatter(x=[None], y=[None], mode="markers", showlegend=False, hoverinfo="skip", marker={
+                "color": [one.zmin], "cmin": one.zmin, "cmax": one.zmax, "colorscale": one.colorscale, "showscale": True,
+                "colorbar": one.colorbar.to_plotly_json()})  # fmt: skip
 
 
 def _axis_room(fig: go.Figure) -> dict[str, int]:

@@ -26,6 +26,11 @@ def fit(figure: dict[str, Any], width: int) -> None:
         _lower(figure, there - needed, title)
 
 
+def bars(figure: dict[str, Any]) -> list[dict[str, Any]]:
+    """The colour bars of a figure's traces and of their markers."""
+    return [part["colorbar"] for trace in figure["data"] for part in (trace, trace.get("marker") or {}) if part.get("colorbar")]
+
+
 def bar_title(layout: dict[str, Any]) -> dict[str, Any] | None:
     """The words above a colour bar, which stand at the top of the figure (:func:`dashboard.theme.head_room`)."""
     top = layout.get("margin", {}).get("t", 0)
@@ -43,5 +48,6 @@ def _lower(figure: dict[str, Any], spare: int, title: dict[str, Any] | None) -> 
         layout["legend"]["y"] = 1 - ((1 - layout["legend"]["y"]) * old - spare) / new
     if title is not None:
         title["yshift"] -= spare
-    for bar in (trace["colorbar"] for trace in figure["data"] if trace.get("colorbar", {}).get("yref") == "container"):
-        bar["y"] = 1 - (1 - bar["y"]) * old / new
+    for bar in bars(figure):
+        if bar.get("yref") == "container":
+            bar["y"] = 1 - (1 - bar["y"]) * old / new

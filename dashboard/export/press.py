@@ -134,7 +134,7 @@ def set_height(figure: dict[str, Any], height: float, lower: float = 0) -> None:
     """A new height; legend and colour bars, which are placed by shares of it, as far from the top as before and ``lower`` pixels more."""
     layout = figure["layout"]
     old, layout["height"] = layout.get("height") or USUAL_HEIGHT, height
-    for place in (layout.get("legend", {}), *(trace["colorbar"] for trace in figure["data"] if trace.get("colorbar"))):
+    for place in (layout.get("legend", {}), *head.bars(figure)):
         if "y" in place and place.get("yref", "container") == "container":
             place["y"] = 1 - ((1 - place["y"]) * old + lower) / height
 

@@ -8,11 +8,15 @@ import pytest
 
 from dashboard.export import head, measure, render
 from dashboard.export.press import SIZES, Print, as_plain, lay_out
-from dashboard.figures import projection
+from dashboard.figures import matrix, projection
 from dashboard.theme import NARROW
 from tests.dashboard.test_figures import everything
 
-WIDE = {name: fig for name, fig in everything("light").items() if name in ("transfer", "square", "scatter", "panels", "space")}
+EMPTY = matrix.transfer_matrix(np.full((2, 2), np.nan), *[matrix.Axis(["a", "b"], ["nli", "ethics"])] * 2, own=[(0, 0)], relative=False, mode="light",
+                               **dict.fromkeys(["low", "high", "count"], np.full((2, 2), np.nan)))  # fmt: skip
+WIDE = {name: fig for name, fig in everything("light").items() if name in ("transfer", "square", "scatter", "panels", "space")} | {
+    "empty": EMPTY
+}
 
 
 def of_tasks(count):
@@ -31,11 +35,7 @@ def above_plot(layout):
 
 
 def bar_below_edge(figure):
-    return [
-        (1 - trace["colorbar"]["y"]) * figure["layout"]["height"]
-        for trace in figure["data"]
-        if trace.get("colorbar", {}).get("yref") == "container"
-    ]
+    return [(1 - bar["y"]) * figure["layout"]["height"] for bar in head.bars(figure) if bar.get("yref") == "container"]
 
 
 @pytest.mark.parametrize("width", [NARROW, *(size.pixels for size in SIZES.values())])
@@ -72,6 +72,11 @@ def test_a_key_that_does_not_fit_beside_the_bar_stands_below_it():
     names = sum(bool(trace.get("name")) and trace.get("showlegend") is not False for trace in figure["data"])
     assert names > 3
     assert figure["layout"]["margin"]["t"] >= 2 * 19 + 50
+
+
+def test_a_matrix_without_a_number_has_its_colour_bar_where_the_first_number_will_bring_it():
+    assert bar_below_edge(as_plain(EMPTY)) == pytest.approx([22, 22]), "the heatmap's, which plotly leaves away, and that of an empty trace"
+    assert bar_below_edge(as_plain(everything("light")["transfer"])) == pytest.approx([22])
 
 
 @pytest.mark.skipif(render.browser_path() is None, reason="no Chromium here (Debian: apt-get install chromium)")
