@@ -27,21 +27,24 @@
     const spare = tops.length && empty >= LEAST ? empty : 0;
     // The place stays when the figure in it is drawn anew. What fills the screen is not in its place.
     const away = area(plot).width > area(place).width + 1;
-    place.style.clipPath = spare && !away ? `inset(${spare}px 0 0 0)` : '';
+    const clip = spare && !away ? `inset(${spare}px 0px 0px)` : '';
+    if (place.style.clipPath === clip && place.style.getPropertyValue('--folded') === `${spare}px`) return;
+    place.style.clipPath = clip;
     place.style.setProperty('--folded', `${spare}px`);
     if (!away) place.style.marginTop = spare ? `-${spare}px` : '';
   };
 
+  const moved = node => parseFloat(node.style.translate.split(' ')[1]) || 0;
   // A colour bar stands above the key. Where the window is wide enough for both in one line it comes down to the key's foot.
   const beside = plot => {
     const [bar, key] = ['colorbar', 'legend'].map(name => plot.querySelector(`.infolayer > .${name}`));
     if (!bar || !key) return;
-    const words = [...plot.querySelectorAll('.infolayer > .annotation')];
-    [bar, ...words].forEach(node => node.style.translate = '');
-    const one = area(bar), other = area(key), down = other.bottom - one.bottom;
-    if (down < LEAST || other.right + 2 * CLEAR > one.left) return;
-    const title = words.filter(node => Math.abs(area(node).bottom - one.top) < LEAST && area(node).right > one.left);
-    [bar, ...title].forEach(node => node.style.translate = `0 ${down}px`);
+    const one = area(bar), other = area(key), foot = one.bottom - moved(bar), head = one.top - moved(bar);
+    const down = other.bottom - foot, to = down < LEAST || other.right + 2 * CLEAR > one.left ? 0 : down;
+    // Plotly makes the words above the bar anew more often than the bar.
+    const title = [...plot.querySelectorAll('.infolayer > .annotation')]
+      .filter(node => Math.abs(area(node).bottom - moved(node) - head) < LEAST && area(node).right > one.left);
+    for (const node of [bar, ...title]) if (Math.abs(moved(node) - to) >= 1) node.style.translate = `0 ${to}px`;
   };
 
   // Plotly says when it has drawn, also for another width; a plot that was emptied and filled again has to be asked again.
