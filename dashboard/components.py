@@ -27,6 +27,7 @@ from ptlib.runs import Cell, executors, lane, progress, queue, supervise, until_
 log = logging.getLogger("ptlib.dashboard")
 REDRAW_SECONDS = 2.0
 BREATH_SECONDS = 0.08
+"""As long as a browser takes to begin drawing what it has been sent; it draws that meanwhile, so the whole page is there no later."""
 TITLE = "Prompt transfer"
 SHOWN, FROM = "shown", "shown on"
 """In the session: figures of the gallery on the page that was drawn last, place -> (name, settings), and the page."""

@@ -6,8 +6,8 @@
   const SPARE = 30;
   const pictures = new WeakMap();
   const placeOf = node => node.closest?.('[class*="st-key-steady-"]');
-  // Streamlit hides the old figure before it takes it away.
   const plotsIn = place => [...place.querySelectorAll('.js-plotly-plot:not(.steady-cover)')];
+  // Streamlit hides the old figure before it takes it away.
   const plotIn = place => plotsIn(place).find(plot => !plot.closest('[data-retained]'));
   // By attribute: to measure would have the page laid out with every change. Plotly draws the rest before anything is painted.
   const drawn = place => plotIn(place)?.querySelector('.main-svg')?.getAttribute('height') > 50;

@@ -8,6 +8,8 @@ from dashboard.theme import BAR_LENGTH, BAR_ROOM, NARROW, key_room, key_widths
 
 CLEAR_OF_BAR = 37
 """Pixels that a key needs more where it stands below a colour bar, and not beside it."""
+BESIDE_BAR, BELOW_BAR = 40, 14
+"""Pixels from a key to the bar beside it with the figure's edge, and from the bar to the plot, for the strip of types that stands on it."""
 
 
 def fit(figure: dict[str, Any], width: int) -> None:
@@ -20,8 +22,8 @@ def fit(figure: dict[str, Any], width: int) -> None:
     there, needed, title = key_room(names, beside, NARROW), key_room(names, beside, width), bar_title(layout)
     if title is not None:
         there = title["yshift"] + 1
-        fits = sum(key_widths(names)) <= width - BAR_LENGTH - 40
-        needed = max(BAR_ROOM + 14, needed) if fits else max(BAR_ROOM, needed + CLEAR_OF_BAR)
+        fits = sum(key_widths(names)) <= width - BAR_LENGTH - BESIDE_BAR
+        needed = max(BAR_ROOM + BELOW_BAR, needed) if fits else max(BAR_ROOM, needed + CLEAR_OF_BAR)
     if there > needed:
         _lower(figure, there - needed, title)
 

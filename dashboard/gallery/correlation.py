@@ -217,7 +217,7 @@ def by_layer(source: Source, view: View, settings: Settings) -> Drawn | None:
     overall = source.of_study(view, ("ON overall", which),
                               lambda study: np.nanmean(correlation.per_target(study.transfer, overlap_of(study), **limits)))  # fmt: skip
     notes = ", ".join(f"layer {row.layer}: {row.undefined}" for row in rows.itertuples() if row.undefined)
-    fig = source.of_found(view, ("by layer", which, view.mode, float(overall)), rows,
+    fig = source.of_found(view, ("by layer", which, view.mode, str(overall)), rows,
                           lambda: figures.by_layer(rows.value, rows.ci_low, rows.ci_high, float(overall), view.mode))  # fmt: skip
     return Drawn(
         fig,
